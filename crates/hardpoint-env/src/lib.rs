@@ -1,0 +1,1 @@
+//! Plugin environments: one Python environment per plugin, built beside and switched.

@@ -1,0 +1,1 @@
+//! The vocabulary of Hardpoint: manifest, pipeline, errors, exit reasons. Pure data, no I/O.

@@ -1,0 +1,1 @@
+//! Starts, limits, signals and reaps process trees. Knows nothing about plugins.

@@ -1,0 +1,1 @@
+//! Owns worker processes: spawn, handshake, calls, deadlines, kill ladder, exit reasons.

@@ -1,0 +1,1 @@
+//! What tests share: running the real binary, waiting for conditions, finding leftovers.

@@ -1,0 +1,2 @@
+//! The `hardpoint` binary.
+fn main() {}
