@@ -1,1 +1,21 @@
-//! The vocabulary of Hardpoint: manifest, pipeline, errors, exit reasons. Pure data, no I/O.
+//! The vocabulary of Hardpoint: manifest, pipeline, schemas, errors, exit reasons.
+//!
+//! Pure data and pure functions: nothing here reads a file, starts a process or knows the time.
+//! Text that comes from outside is parsed into these types with every mistake reported at once.
+
+pub mod diagnostics;
+mod error;
+mod exit;
+pub mod ids;
+pub mod limits;
+pub mod platform;
+pub mod schema;
+pub mod seconds;
+mod suggest;
+
+pub use diagnostics::{Diagnostic, Diagnostics};
+pub use error::{Category, JobError, ResourceShortfall};
+pub use exit::{Exit, ExitReason, MemoryEnforcer};
+pub use ids::{PluginName, PluginRef};
+pub use platform::Platform;
+pub use seconds::Seconds;

@@ -1,0 +1,55 @@
+//! Owns every bound of this crate, each with the sum behind it.
+
+/// Bytes of one `hardpoint.toml`: a hundred tools with a paragraph each are about 60 KiB.
+pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of one pipeline definition: 64 stages with 16 KiB of config each.
+pub const PIPELINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Stages of one pipeline. The longest real chain seen has 9.
+pub const PIPELINE_STAGES_MAX: usize = 64;
+
+/// Levels of nesting in a definition file; the same number as on the worker protocol.
+pub const NESTING_MAX: usize = 100;
+
+/// YAML nodes of one definition file: `PIPELINE_BYTES_MAX` at eight bytes a node, rounded up.
+pub const YAML_NODES_MAX: usize = 150_000;
+
+/// Diagnostics kept for one file: more than a screen full helps nobody.
+pub const DIAGNOSTICS_MAX: usize = 50;
+
+/// Field errors kept for one checked value.
+pub const FIELD_ERRORS_MAX: usize = 32;
+
+/// Characters of a foreign value or name repeated inside a message.
+pub const QUOTED_CHARS_MAX: usize = 60;
+
+/// Names offered by a "did you mean" search: 1000 names of 64 bytes compare in about a millisecond.
+pub const SUGGESTION_NAMES_MAX: usize = 1000;
+
+/// Nodes of one JSON Schema handed to `schema::compile`: 1000 tool parameters with 20 keywords each.
+pub const SCHEMA_NODES_MAX: usize = 20_000;
+
+/// Steps the regular expression engine may go back on one `pattern`: about 10 ms.
+pub const PATTERN_BACKTRACKS_MAX: usize = 100_000;
+
+/// Bytes of one compiled regular expression.
+pub const PATTERN_BYTES_MAX: usize = 1024 * 1024;
+
+/// Length of a plugin name: it becomes a file name and a part of environment variables.
+pub const PLUGIN_NAME_CHARS_MAX: usize = 64;
+
+/// Length of an instance id: a plugin name and a short suffix.
+pub const INSTANCE_ID_CHARS_MAX: usize = 128;
+
+/// Length of a tool name.
+pub const TOOL_NAME_CHARS_MAX: usize = 128;
+
+/// One week: longer than any single call that a supervisor should still believe in.
+pub const TIMEOUT_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
+
+/// 16 TiB in MiB: above the largest machines.
+pub const MEMORY_MB_MAX: u64 = 16 * 1024 * 1024;
+
+/// Calls that one worker may run at a time; the protocol's `CALLS_IN_FLIGHT_MAX`.
+pub const CONCURRENCY_MAX: u32 = 1024;
