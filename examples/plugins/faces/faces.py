@@ -69,7 +69,7 @@ class FacesPlugin(Plugin):
         faces: list[Sighting] = []
         if side_min <= side_max:
             faces = settle(self._scan(pixels, side_min, side_max, ctx), AGREEMENT_MIN)
-        ctx.log("info", f"{len(faces)} face(s) in a picture of {width} x {height}")
+        ctx.info(f"{len(faces)} face(s) in a picture of {width} x {height}")
         return {
             "faces": [face.box.as_dict() | {"agreement": face.agreement} for face in faces],
             "count": len(faces),

@@ -9,23 +9,24 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 from hardpoint import Context, Plugin, errors, tool
 
-ERRORS: dict[str, BaseException] = {
-    "input": errors.InputError("the text is wrong", fields_invalid=["text"]),
-    "transient": errors.TransientError("the neighbour is busy"),
-    "resource": errors.ResourceError("no room left"),
-    "fatal": errors.FatalError("the model is broken"),
-    "value": ValueError("a plain exception"),
-    "key": KeyError("missing"),
-    "memory": MemoryError("too much"),
-    "timeout": TimeoutError("took too long"),
-    "exit": SystemExit(3),
-    "interrupt": KeyboardInterrupt(),
-    "generator_exit": GeneratorExit(),
-    "base": BaseException("not even an Exception"),
+# Made anew for each call: an exception that is raised twice drags its old traceback along.
+ERRORS: dict[str, Callable[[], BaseException]] = {
+    "input": lambda: errors.InputError("the text is wrong", fields_invalid=["text"]),
+    "transient": lambda: errors.TransientError("the neighbour is busy"),
+    "resource": lambda: errors.ResourceError("no room left"),
+    "fatal": lambda: errors.FatalError("the model is broken"),
+    "value": lambda: ValueError("a plain exception"),
+    "key": lambda: KeyError("missing"),
+    "memory": lambda: MemoryError("too much"),
+    "timeout": lambda: TimeoutError("took too long"),
+    "exit": lambda: SystemExit(3),
+    "interrupt": lambda: KeyboardInterrupt(),
+    "generator_exit": lambda: GeneratorExit(),
+    "base": lambda: BaseException("not even an Exception"),
 }
 
 
@@ -99,7 +100,7 @@ class WellPlugin(Plugin):
     @tool
     def fail(self, kind: str) -> None:
         """Raise the error of that kind: one of the keys of ERRORS."""
-        raise ERRORS[kind]
+        raise ERRORS[kind]()
 
     @tool
     def progress(self, n: int, *, ctx: Context) -> int:
@@ -112,7 +113,7 @@ class WellPlugin(Plugin):
     def log(self, lines: int, *, ctx: Context) -> int:
         """Log that many lines and print as many."""
         for line in range(lines):
-            ctx.log("info", f"logged {line}")
+            ctx.info(f"logged {line}")
             print(f"printed {line}", flush=True)
         return lines
 
