@@ -4,10 +4,13 @@
 //! Text that comes from outside is parsed into these types with every mistake reported at once.
 
 pub mod diagnostics;
+pub mod document;
 mod error;
 mod exit;
 pub mod ids;
 pub mod limits;
+pub mod manifest;
+pub mod pipeline;
 pub mod platform;
 pub mod schema;
 pub mod seconds;
@@ -17,5 +20,7 @@ pub use diagnostics::{Diagnostic, Diagnostics};
 pub use error::{Category, JobError, ResourceShortfall};
 pub use exit::{Exit, ExitReason, MemoryEnforcer};
 pub use ids::{PluginName, PluginRef};
+pub use manifest::Manifest;
+pub use pipeline::Pipeline;
 pub use platform::Platform;
 pub use seconds::Seconds;

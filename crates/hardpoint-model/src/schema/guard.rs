@@ -40,10 +40,9 @@ impl Role {
     fn below(self, key: &str) -> Self {
         match self {
             Self::Data => Self::Data,
-            Self::MapOfSchemas => Self::Schema,
             Self::Schema if MAPS_OF_SCHEMAS.contains(&key) => Self::MapOfSchemas,
             Self::Schema if PLAIN_DATA.contains(&key) => Self::Data,
-            Self::Schema => Self::Schema,
+            Self::Schema | Self::MapOfSchemas => Self::Schema,
         }
     }
 }

@@ -115,6 +115,10 @@ impl<'a> Findings<'a> {
         depth: usize,
     ) {
         let here = error.instance_path();
+        if let Some(choices) = constants(branches) {
+            let got = shown(error.instance());
+            return self.push(here.as_str(), format!("must be one of {choices}, got {got}"), None);
+        }
         let wrong_type = |inner: &ValidationError<'static>| {
             inner.instance_path() == here && matches!(inner.kind(), ValidationErrorKind::Type { .. })
         };
@@ -123,7 +127,9 @@ impl<'a> Findings<'a> {
             .filter(|branch| !branch.is_empty() && !branch.iter().any(wrong_type))
             .min_by_key(|branch| branch.len());
         if let Some(branch) = meant.filter(|_| depth < ALTERNATIVES_DEPTH_MAX) {
-            branch.iter().for_each(|inner| self.add_at_depth(inner, depth + 1));
+            for inner in branch {
+                self.add_at_depth(inner, depth + 1);
+            }
             return;
         }
         let types: Vec<&'static str> = branches.iter().flatten().flat_map(expected_types).collect();
@@ -218,6 +224,19 @@ fn sentence(error: &ValidationError<'_>) -> String {
     }
 }
 
+/// The choices, when every alternative is one fixed value.
+fn constants(branches: &[Vec<ValidationError<'static>>]) -> Option<String> {
+    let fixed = |branch: &Vec<ValidationError<'static>>| match branch.as_slice() {
+        [error] => match error.kind() {
+            ValidationErrorKind::Constant { expected_value } => Some(shown(expected_value)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let choices: Vec<String> = branches.iter().map(fixed).collect::<Option<_>>()?;
+    Some(choices.join(", "))
+}
+
 /// A number written as a string where a number is asked for.
 fn number_in_quotes(error: &ValidationError<'_>) -> Option<String> {
     let text = error.instance().as_str()?;
@@ -296,7 +315,9 @@ pub(crate) fn field_name(root: &Value, pointer: &str) -> String {
     for part in pointer.split('/').skip(1) {
         let part = part.replace("~1", "/").replace("~0", "~");
         if node.is_some_and(Value::is_array) {
-            name.push_str(&format!("[{part}]"));
+            name.push('[');
+            name.push_str(&part);
+            name.push(']');
             node = node.and_then(|list| part.parse::<usize>().ok().and_then(|index| list.get(index)));
         } else {
             if !name.is_empty() {

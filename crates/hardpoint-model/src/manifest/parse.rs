@@ -1,0 +1,95 @@
+//! Owns the way from the text of a manifest to a [`Manifest`]: TOML, schema, what a schema cannot say.
+
+use std::sync::LazyLock;
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform};
+use serde_json::Value;
+
+use super::Manifest;
+use super::formats::{FORMATS, entry_point};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::document::{Document, Format};
+use crate::limits::MANIFEST_BYTES_MAX;
+use crate::schema::{SchemaError, Validator, compile_with};
+use crate::suggest::quoted;
+
+/// The JSON Schema of `hardpoint.toml`, as published for editors.
+pub fn schema() -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.inline_subschemas = false;
+    let mut schema = settings.into_generator().into_root_schema_for::<Manifest>();
+    RecursiveTransform(without_null).transform(&mut schema);
+    schema.to_value()
+}
+
+/// TOML has no null: an optional field is simply left out.
+pub(crate) fn without_null(schema: &mut schemars::Schema) {
+    let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) else { return };
+    types.retain(|name| name != "null");
+    if let [single] = types.as_slice() {
+        let single = single.clone();
+        schema.insert("type".to_owned(), single);
+    }
+}
+
+static VALIDATOR: LazyLock<Result<Validator, SchemaError>> =
+    LazyLock::new(|| compile_with(&schema(), FORMATS));
+
+pub(super) fn parse(text: &str, file: &str) -> Result<Manifest, Diagnostics> {
+    let document = Document::parse(text, file, Format::Toml, MANIFEST_BYTES_MAX)?;
+    let validator =
+        VALIDATOR.as_ref().map_err(|error| Diagnostics::of_file(file, error.to_string(), error.hint()))?;
+    let mut found: Vec<Diagnostic> =
+        validator.check(&document.value).into_iter().map(|error| document.field_error(error)).collect();
+    entry_fits_dialect(&document, &mut found);
+    lock_or_requirements(&document, &mut found);
+    model_names_differ(&document, &mut found);
+    if !found.is_empty() {
+        return Err(Diagnostics::new(found));
+    }
+    serde_json::from_value(document.value)
+        .map_err(|error| Diagnostics::of_file(file, error.to_string(), "compare the file with its reference"))
+}
+
+fn entry_fits_dialect(document: &Document, found: &mut Vec<Diagnostic>) {
+    let entry = document.value.get("entry").and_then(Value::as_str).filter(|entry| !entry.is_empty());
+    let dialect = document.value.get("dialect").and_then(Value::as_str).unwrap_or("native");
+    let Some(entry) = entry.filter(|entry| dialect != "exec" && !entry_point(entry)) else { return };
+    let message = format!("must be `module:Class`, got `{}`", quoted(entry));
+    let hint = if entry.contains('/') || entry.contains(".py") {
+        "name the module as in `import`, without `.py` and slashes: `my_plugin:Plugin`"
+    } else {
+        "write the module, a colon and the class: `my_plugin:Plugin`"
+    };
+    found.push(document.diagnostic("/entry", "entry".to_owned(), message, Some(hint.to_owned())));
+}
+
+fn lock_or_requirements(document: &Document, found: &mut Vec<Diagnostic>) {
+    let lock = document.value.pointer("/python/lock");
+    let listed = document.value.pointer("/python/requirements").and_then(Value::as_array);
+    if lock.is_some() && listed.is_some_and(|list| !list.is_empty()) {
+        found.push(document.diagnostic(
+            "/python/lock",
+            "python.lock".to_owned(),
+            "cannot stand beside `python.requirements`",
+            Some("keep one of them: the lock file already lists every package".to_owned()),
+        ));
+    }
+}
+
+fn model_names_differ(document: &Document, found: &mut Vec<Diagnostic>) {
+    let Some(models) = document.value.pointer("/needs/models").and_then(Value::as_array) else { return };
+    let mut seen = std::collections::BTreeSet::new();
+    for (index, model) in models.iter().enumerate() {
+        let name = model.get("name").and_then(Value::as_str);
+        if let Some(name) = name.filter(|name| !seen.insert(*name)) {
+            found.push(document.diagnostic(
+                &format!("/needs/models/{index}/name"),
+                format!("needs.models[{index}].name"),
+                format!("`{}` names a second model", quoted(name)),
+                Some("give each model a name of its own".to_owned()),
+            ));
+        }
+    }
+}
