@@ -76,7 +76,9 @@ def gather(scans: list[list[Box]]) -> list[Sighting]:
 def suppress(candidates: list[Sighting]) -> list[Sighting]:
     """Non-maximum suppression: the best of every bundle stays, whatever lies over it goes."""
     kept: list[Sighting] = []
-    best_first = sorted(candidates, key=lambda sighting: (-sighting.agreement, -sighting.box.area, sighting.box))
+    best_first = sorted(
+        candidates, key=lambda sighting: (-sighting.agreement, -sighting.box.area, sighting.box)
+    )
     for candidate in best_first:
         rivals = (rival.box for rival in kept)
         if not any(

@@ -112,9 +112,7 @@ def read_pixels(image: bytes) -> Any:
     except UnidentifiedImageError as error:
         raise InputError("`image` is not a picture of a known format", fields_invalid=["image"]) from error
     except Exception as error:  # Pillow raises a different type for nearly every kind of damage
-        raise InputError(
-            f"`image` is a damaged picture: {error}", fields_invalid=["image"]
-        ) from error
+        raise InputError(f"`image` is a damaged picture: {error}", fields_invalid=["image"]) from error
     return numpy.asarray(upright)
 
 

@@ -62,7 +62,11 @@ class ImagingPlugin(Plugin):
             box = check_box(sides, picture.size, field=f"faces[{number - 1}]")
             draw_box(draw, picture.size, box, f"{label} {number}", paint)
             ctx.progress(number / len(faces), f"box {number} of {len(faces)}")
-        return {"annotated": as_png(picture), "annotated_width": picture.width, "annotated_height": picture.height}
+        return {
+            "annotated": as_png(picture),
+            "annotated_width": picture.width,
+            "annotated_height": picture.height,
+        }
 
 
 def draw_box(
@@ -72,7 +76,7 @@ def draw_box(
     text: str,
     paint: tuple[int, int, int],
 ) -> None:
-    """A frame with a dark rim, so that it shows on any ground, and its label above it (or inside, at the edge)."""
+    """A frame with a dark rim, so that it shows on any ground, and its label above it or, at the edge, inside."""
     x, y, width, height = box
     line = max(2, round(min(picture_size) / 170))
     outer = (x, y, x + width - 1, y + height - 1)
@@ -115,7 +119,8 @@ def check_box(box: Any, picture_size: tuple[int, int], field: str) -> tuple[int,
         raise InputError(f"`{field}` is empty: {width} x {height}", fields_invalid=[field])
     if x < 0 or y < 0 or x + width > picture_size[0] or y + height > picture_size[1]:
         raise InputError(
-            f"`{field}` reaches outside the picture of {picture_size[0]} x {picture_size[1]}", fields_invalid=[field]
+            f"`{field}` reaches outside the picture of {picture_size[0]} x {picture_size[1]}",
+            fields_invalid=[field],
         )
     return x, y, width, height
 
@@ -137,9 +142,7 @@ def read_picture(image: bytes) -> Image.Image:
     except UnidentifiedImageError as error:
         raise InputError("`image` is not a picture of a known format", fields_invalid=["image"]) from error
     except Exception as error:  # Pillow raises a different type for nearly every kind of damage
-        raise InputError(
-            f"`image` is a damaged picture: {error}", fields_invalid=["image"]
-        ) from error
+        raise InputError(f"`image` is a damaged picture: {error}", fields_invalid=["image"]) from error
 
 
 def as_png(picture: Image.Image) -> bytes:

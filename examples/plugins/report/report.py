@@ -1,4 +1,4 @@
-"""Writes a report about found faces: one HTML page that needs no other file, the same facts as JSON, one sentence.
+"""Writes a report about found faces: a page that needs no other file, the same facts as JSON, one sentence.
 
 Knows nothing about pictures beyond their first bytes. Everything that comes from outside is escaped.
 """
@@ -34,7 +34,9 @@ class ReportPlugin(Plugin):
         """Write the report: `html` (bytes), `json` (text) and `summary` (one sentence)."""
         media_type = media_type_of(annotated)
         if count != len(faces):
-            raise InputError(f"`count` says {count}, but there are {len(faces)} faces", fields_invalid=["count"])
+            raise InputError(
+                f"`count` says {count}, but there are {len(faces)} faces", fields_invalid=["count"]
+            )
         rows = [row_of(number, face) for number, face in enumerate(faces, start=1)]
         summary = summarise(faces)
         page = PAGE.substitute(

@@ -53,7 +53,9 @@ class HalfFramePlugin(Plugin):
     @tool
     def unknown_call(self) -> None:
         """Answer a call that nobody made."""
-        send(frame(b'{"type": "result", "id": 4294967295, "result": null, "execution_time_ms": 1, "items": 0}'))
+        send(
+            frame(b'{"type": "result", "id": 4294967295, "result": null, "execution_time_ms": 1, "items": 0}')
+        )
         sleep_for_ever()
 
     @tool

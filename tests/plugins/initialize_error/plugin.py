@@ -4,7 +4,7 @@ Promise: FAILED with the exception as the reason; the host and all other plugins
 Expected exit reason: own stop (the host ends a worker that cannot serve).
 """
 
-from typing import Any, Dict
+from typing import Any
 
 from hardpoint import Plugin
 
@@ -15,5 +15,5 @@ class InitializeErrorPlugin(Plugin):
     name = "initialize_error"
     version = "1.0.0"
 
-    def initialize(self, config: Dict[str, Any]) -> None:
+    def initialize(self, config: dict[str, Any]) -> None:
         raise RuntimeError("initialize gives up")

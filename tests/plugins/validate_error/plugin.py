@@ -4,7 +4,7 @@ Promise: validate is a required step. An error there means FAILED, a missing mod
 Expected exit reason: own stop (the host ends a worker that cannot serve).
 """
 
-from typing import Any, Dict
+from typing import Any
 
 from hardpoint import Plugin
 from hardpoint.errors import ModelMissing
@@ -16,7 +16,7 @@ class ValidateErrorPlugin(Plugin):
     name = "validate_error"
     version = "1.0.0"
 
-    def initialize(self, config: Dict[str, Any]) -> None:
+    def initialize(self, config: dict[str, Any]) -> None:
         self._missing_model = bool(config.get("missing_model"))
 
     def validate(self) -> None:
