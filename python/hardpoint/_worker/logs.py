@@ -1,0 +1,49 @@
+"""Records of the standard `logging` package become log messages.
+
+Owns: the root handler. Must not know: sockets. Loaded once the plugin has imported `logging`.
+"""
+
+from __future__ import annotations
+
+import logging
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hardpoint._worker.worker import Worker
+
+__all__ = ["install"]
+
+
+class _ToHost(logging.Handler):
+    def __init__(self, worker: Worker) -> None:
+        super().__init__()
+        self._worker = worker
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def createLock(self) -> None:  # noqa: N802 (the name logging calls)
+        # Queueing a frame is one atomic step; a lock here could be held where an interrupt hits.
+        self.lock = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = self.format(record)
+        except Exception as error:
+            message = f"{record.msg!r} (could not be formatted: {type(error).__name__})"
+        worker = self._worker
+        worker.log(worker.current_call_id(), _level(record.levelno), record.name, message)
+
+
+def _level(number: int) -> str:
+    if number >= logging.ERROR:
+        return "error"
+    if number >= logging.WARNING:
+        return "warning"
+    return "info" if number >= logging.INFO else "debug"
+
+
+def install(worker: Worker) -> None:
+    """Send records to the host, from INFO up unless the plugin has set another level."""
+    root = logging.getLogger()
+    root.addHandler(_ToHost(worker))
+    if root.level == logging.WARNING:
+        root.setLevel(logging.INFO)

@@ -1,0 +1,152 @@
+"""The plugin itself: its import, its one object, and the hooks as requests.
+
+Owns: everything between `hello` and the tools being there. Must not know: threads and sockets.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from hardpoint._plugin import Plugin
+from hardpoint._worker.tools import ASYNC, ASYNC_STREAM, STREAM, SYNC, Tool, ToolError, clean_text, kind_of, tools_of
+from hardpoint.errors import HardpointError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["Loaded", "load"]
+
+# Message type -> method of the plugin.
+HOOKS = {
+    "initialize": "initialize",
+    "validate": "validate",
+    "prefetch": "prefetch",
+    "reconfigure": "reconfigure",
+    "enable": "on_enable",
+    "disable": "on_disable",
+    "config_options": "config_options",
+    "cleanup": "cleanup",
+}
+
+
+class NotInitialized(HardpointError):
+    """A request that needs the plugin's object came before `initialize`."""
+
+
+def _not_initialized(**_arguments: Any) -> Any:
+    raise NotInitialized("the plugin is not initialized yet")
+
+
+class Loaded:
+    """An imported plugin class and, from `initialize` on, its object."""
+
+    def __init__(self, cls: type[Plugin], hello: dict[str, Any]) -> None:
+        self.cls = cls
+        self.instance_id: str = hello["instance"]
+        self.name: str = cls.name or hello["name"]
+        self.version: str = cls.version
+        self.description = clean_text(cls.description or cls.__doc__ or "")
+        if cls.__doc__ is Plugin.__doc__:
+            self.description = cls.description
+        self.tools = tools_of(cls)
+        for tool in self.tools.values():
+            tool.function = _not_initialized
+        self.config_schema, self._build_config = _config(cls)
+        self._object: Plugin | None = None
+        self.hooks = {kind: self._hook(kind, method) for kind, method in HOOKS.items()}
+
+    def _hook(self, kind: str, method: str) -> Tool:
+        function = getattr(self.cls, method)
+        try:
+            how = kind_of(function)
+        except ToolError:
+            how = SYNC
+        if how in (STREAM, ASYNC_STREAM):
+            raise ToolError(f"hook `{method}` must not be a generator")
+        tool = Tool(kind, ASYNC if how == ASYNC else SYNC, getattr(self, f"_{kind}", None) or self._plain(method))
+        return tool
+
+    def _plain(self, method: str) -> Any:
+        return lambda: getattr(self._ready(), method)()
+
+    def _ready(self) -> Plugin:
+        if self._object is None:
+            raise NotInitialized("the plugin is not initialized yet")
+        return self._object
+
+    def _initialize(self, config: Any) -> Any:
+        if self._object is None:
+            made = self.cls()
+            for tool in self.tools.values():
+                tool.function = getattr(made, tool.attribute)
+            self._object = made
+        return self._object.initialize(self._build_config(config))
+
+    def _reconfigure(self, old: Any, new: Any) -> Any:
+        return self._ready().reconfigure(self._build_config(old), self._build_config(new))
+
+    def describe(self) -> dict[str, Any]:
+        """The plugin as `ready` carries it."""
+        return {"name": self.name, "version": self.version, "description": self.description}
+
+
+def _config(cls: type[Plugin]) -> tuple[dict[str, Any] | None, Any]:
+    """The config schema, and how the config reaches `initialize`."""
+    config = getattr(cls, "Config", None)
+    if cls.config_schema is not None:
+        if not isinstance(cls.config_schema, dict):
+            raise ToolError("`config_schema` must be a dict that holds a JSON Schema")
+        return cls.config_schema, _as_is
+    if config is None or not hasattr(config, "__dataclass_fields__"):
+        return None, _as_is
+    from hardpoint._schema import resolve, spec_of
+
+    scope = vars(sys.modules[cls.__module__])
+    spec = spec_of(config, scope)
+    code = getattr(cls.initialize, "__code__", None)
+    name = code.co_varnames[1] if code is not None and code.co_argcount > 1 else "config"
+    wanted = cls.initialize.__annotations__.get(name)
+    if isinstance(wanted, str):
+        wanted = config if wanted in ("Config", config.__qualname__) else resolve(wanted, scope)
+    return spec.schema, spec.convert if wanted is config else _as_is
+
+
+def _as_is(config: Any) -> Any:
+    return config
+
+
+def load(hello: dict[str, Any]) -> Loaded:
+    """Import the plugin that `hello` names. Anything may be raised: it runs plugin code."""
+    name, entry = hello["name"], hello["entry"]
+    module_name, _, class_name = entry.partition(":")
+    if not module_name or not class_name:
+        raise ToolError(f"plugin `{name}`: entry `{entry}` is not `module:Class`")
+    sys.path.insert(0, hello["dir"])
+    module = __import__(module_name, fromlist=["*"])
+    found: Any = module
+    for part in class_name.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        listed = ", ".join(_classes(module)) or "none"
+        raise ToolError(
+            f"plugin `{name}`: module `{module_name}` has no class `{class_name}`; it has: {listed}"
+        )
+    if not isinstance(found, type) or not issubclass(found, Plugin):
+        kind = "class that is not a hardpoint.Plugin" if isinstance(found, type) else type(found).__name__
+        raise ToolError(
+            f"plugin `{name}`: `{entry}` is a {kind}; write `class {class_name}(hardpoint.Plugin)`"
+        )
+    try:
+        return Loaded(found, hello)
+    except ToolError as error:
+        raise ToolError(f"plugin `{name}`: {error}") from error.__cause__
+
+
+def _classes(module: Any) -> list[str]:
+    own = [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__
+    ]
+    return sorted(own)[:20]

@@ -1,0 +1,463 @@
+"""The worker's state: requests that came, their cancels, their answers, and what they say meanwhile.
+
+Owns: what each message does. Must not know: which thread runs plugin code (`_run*.py` know).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _collections import deque
+from _thread import get_ident
+from time import monotonic
+
+from hardpoint._context import Context
+from hardpoint._worker import limits
+from hardpoint._worker.calls import Call
+from hardpoint._worker.frames import Message, Violation, pack
+from hardpoint._worker.interrupts import MainFence
+from hardpoint._worker.outbox import Outbox
+from hardpoint._worker.reading import Reading
+from hardpoint._worker.values import Encoded, decode, dumps
+from hardpoint.errors import Cancelled, ResultEncodingError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from typing import Any, Callable
+
+    from hardpoint._worker.interrupts import ThreadFence
+    from hardpoint._worker.plugin import Loaded
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """One plugin, one connection."""
+
+    def __init__(self, socket: _socket.socket) -> None:
+        self.outbox = Outbox(socket)
+        self.fence = MainFence()
+        self.reading = Reading(socket, self.outbox, self.fence, self.handle, die)
+        self.reading.late = self._send_late_progress
+        self.calls: dict[int, Call] = {}
+        self.waiting: deque[Call] = deque()
+        self.running: dict[int, Call] = {}
+        self.hello: dict[str, Any] | None = None
+        self.plugin: Loaded | None = None
+        self.loading = False
+        self.main_ident = get_ident()
+        self.fences: dict[int, ThreadFence] = {}
+        self.late: dict[int, Call] = {}
+        self.logs_sent = 0
+        self.logs_dropped = 0
+        self.logs_second = 0
+        self.forked = False
+        # With more than one call at a time: what starts the next waiting call.
+        self.pump: Callable[[], None] | None = None
+        self.lock: Any = None
+
+    # What the host says.
+
+    def handle(self, message: Message) -> None:
+        """Do what a message asks. Runs on the thread that reads."""
+        header = message.header
+        try:
+            kind = header["type"]
+            if kind == "call":
+                self._on_call(header, message)
+            elif kind in _REQUESTS:
+                self._on_request(kind, header, message)
+            else:
+                action = _ACTIONS.get(kind) if type(kind) is str else None
+                if action is None:
+                    self._on_unknown(kind, header)
+                else:
+                    action(self, header)
+        except KeyError as error:
+            raise Violation(f"a `{header.get('type')}` without {error}") from None
+
+    def _on_call(self, header: dict[str, Any], message: Message) -> None:
+        call_id, name, args = header["id"], header["tool"], header["args"]
+        if type(call_id) is not int or type(args) is not dict or type(name) is not str:
+            raise Violation("a `call` with a field of the wrong type")
+        plugin = self.plugin
+        tool = None if plugin is None else plugin.tools.get(name)
+        if tool is None:
+            self._refuse_call(call_id, name)
+            return
+        call = Call(call_id, tool, args)
+        call.received = monotonic()
+        timeout_ms = header["timeout_ms"]
+        if timeout_ms is not None:
+            call.timeout_ms = timeout_ms
+        job = header["job"]
+        if job is not None:
+            call.job = job
+        call.credit = header["credit"]
+        if message.blobs is not None:
+            call.blobs = message.blobs
+        if message.escaped:
+            call.escaped = True
+        self._admit(call)
+
+    def _refuse_call(self, call_id: int, name: str) -> None:
+        if self.plugin is None:
+            self.refuse(call_id, "NotReady", "the plugin is not loaded yet", "fatal")
+        else:
+            listed = ", ".join(self.plugin.tools) or "none"
+            text = f"there is no tool `{name}`; there are: {listed}"
+            self.refuse(call_id, "UnknownTool", text, "user_input")
+
+    def _on_request(self, kind: str, header: dict[str, Any], message: Message) -> None:
+        call_id = header["id"]
+        args = {name: header[name] for name in _REQUESTS[kind]}
+        if message.escaped:
+            args = {name: decode(value, _no_blob) for name, value in args.items()}
+        if type(call_id) is not int:
+            raise Violation(f"a `{kind}` with an id that is not a number")
+        if self.plugin is None:
+            self.refuse(call_id, "NotReady", "the plugin is not loaded yet", "fatal")
+            return
+        self._admit(Call(call_id, self.plugin.hooks[kind], args))
+
+    def _admit(self, call: Call) -> None:
+        if call.id in self.calls:
+            raise Violation(f"id {call.id} is used twice")
+        if len(self.calls) >= limits.CALLS_IN_FLIGHT_MAX:
+            text = f"{limits.CALLS_IN_FLIGHT_MAX} calls are in flight already"
+            self.refuse(call.id, "TooManyCalls", text, "transient")
+            return
+        self.calls[call.id] = call
+        if self.pump is None:
+            self.waiting.append(call)
+        else:
+            with self.lock:
+                self.waiting.append(call)
+            self.pump()
+
+    def _on_hello(self, header: dict[str, Any]) -> None:
+        if self.hello is not None:
+            raise Violation("a second `hello`")
+        self.hello = header
+
+    def _on_cancel(self, header: dict[str, Any]) -> None:
+        call_id, phase = header["id"], header["phase"]
+        call = self.calls.get(call_id)
+        if call is None:
+            # Its answer and the cancel crossed.
+            return
+        self.cancel(call, phase == "interrupt")
+
+    def cancel(self, call: Call, interrupt: bool) -> None:
+        """Cancel a call that has no answer yet."""
+        first = not call.cancelled
+        call.cancelled = True
+        if self._drop_waiting(call):
+            self.answer_error(call, Cancelled("the call was cancelled before it began"), 0.0)
+            self.outbox.flush()
+            return
+        if first:
+            call.run_callbacks()
+        if call.credit_gate is not None:
+            _open(call.credit_gate)
+        if call.cancel_task is not None:
+            call.cancel_task()
+        if interrupt:
+            now = monotonic()
+            if now - call.interrupted_at >= limits.INTERRUPT_GAP_SECONDS:
+                call.interrupted_at = now
+                (call.fence or self.fence).interrupt(call)
+
+    def _drop_waiting(self, call: Call) -> bool:
+        if self.lock is None:
+            try:
+                self.waiting.remove(call)
+            except ValueError:
+                return False
+            return True
+        with self.lock:
+            try:
+                self.waiting.remove(call)
+            except ValueError:
+                return False
+        return True
+
+    def _on_credit(self, header: dict[str, Any]) -> None:
+        call = self.calls.get(header["id"])
+        items = header["items"]
+        if type(items) is not int or items < 0:
+            raise Violation("a `credit` whose `items` is not a number")
+        if call is not None:
+            call.credit += items
+            if call.credit_gate is not None:
+                _open(call.credit_gate)
+
+    def _on_ping(self, header: dict[str, Any]) -> None:
+        ping_id = header["id"]
+        if type(ping_id) is not int:
+            raise Violation("a `ping` with an id that is not a number")
+        since = [call.started for call in list(self.running.values())]
+        busy_ms = (monotonic() - min(since)) * 1000 if since else None
+        pong = {
+            "type": "pong",
+            "id": ping_id,
+            "main_thread_busy_ms": busy_ms,
+            "calls_running": len(since),
+            "calls_waiting": len(self.waiting),
+        }
+        self.outbox.queue.append(pack(dumps(pong)))
+        self.outbox.flush()
+
+    def _on_shutdown(self, _header: dict[str, Any]) -> None:
+        self.outbox.flush()
+        leave(0)
+
+    def _on_unknown(self, kind: Any, header: dict[str, Any]) -> None:
+        if type(kind) is not str:
+            raise Violation("a message whose `type` is not a string")
+        given = header.get("id")
+        text = f"this worker does not know the message `{kind[:100]}`"
+        self.refuse(given if type(given) is int else 0, "UnknownMessage", text, "fatal")
+        self.outbox.flush()
+
+    # What the worker answers.
+
+    def refuse(self, call_id: int, error_type: str, text: str, category: str) -> None:
+        """An error for a request that never ran."""
+        from hardpoint._worker.failures import job_error
+
+        error = job_error(RuntimeError(text), *self.identity())
+        error.update(error_type=error_type, category=category, retriable=category != "fatal")
+        error.update(original_exc_repr=None, traceback=None)
+        header = {"type": "error", "id": call_id, "error": error, "execution_time_ms": 0.0}
+        self.outbox.queue.append(pack(dumps(header)))
+        self.reading.kick()
+
+    def answer_error(self, call: Call, exc: BaseException, elapsed_ms: float) -> None:
+        """Queue the typed error of a call."""
+        from hardpoint._worker.failures import job_error
+
+        if call.progress_late is not None:
+            self.send_late(call)
+        error = job_error(exc, *self.identity(), cancelled=call.cancelled)
+        header = {"type": "error", "id": call.id, "error": error, "execution_time_ms": elapsed_ms}
+        self.calls.pop(call.id, None)
+        close_blobs(call)
+        self.outbox.queue.append(pack(dumps(header)))
+
+    def answer(self, call: Call, value: Encoded, elapsed_ms: float, items: int = 0) -> None:
+        """Queue the result of a call; `ResultEncodingError` when it cannot be sent."""
+        if value.non_finite:
+            text = f"{value.non_finite} non-finite numbers (NaN, Infinity) in the result became null"
+            self.log(call.id, "warning", "hardpoint", text)
+        if call.progress_late is not None:
+            self.send_late(call)
+        header = b'{"type":"result","id":%d,"execution_time_ms":%.3f,"items":%d,"result":%b}' % (
+            call.id,
+            elapsed_ms,
+            items,
+            value.json,
+        )
+        frame = framed(header, value.blobs)
+        self.calls.pop(call.id, None)
+        if call.blobs is not None:
+            close_blobs(call)
+        self.outbox.queue.append(frame)
+
+    def item(self, call: Call, seq: int, value: Encoded) -> None:
+        """Queue one item of a stream."""
+        if value.non_finite:
+            text = f"{value.non_finite} non-finite numbers (NaN, Infinity) in item {seq} became null"
+            self.log(call.id, "warning", "hardpoint", text)
+        header = b'{"type":"item","id":%d,"seq":%d,"item":%b}' % (call.id, seq, value.json)
+        self.outbox.queue.append(framed(header, value.blobs))
+
+    def identity(self) -> tuple[str | None, str | None]:
+        """Plugin name and instance, for errors."""
+        if self.hello is None:
+            return None, None
+        plugin = self.hello["plugin"]
+        return plugin.get("name"), plugin.get("instance")
+
+    # What calls say meanwhile (the port of a Context). Plugin threads run this: append, then kick.
+
+    def context(self, call: Call) -> Context:
+        """The context to inject."""
+        return Context(call, self)
+
+    def post(self, frame: bytes) -> None:
+        """Queue a frame from plugin code; wait when the host does not keep up."""
+        if self.forked:
+            return
+        queue = self.outbox.queue
+        queue.append(frame)
+        self.reading.kick()
+        if len(queue) > limits.OUTBOX_FRAMES_MAX:
+            from time import sleep
+
+            while len(queue) > limits.OUTBOX_FRAMES_MAX // 2:
+                self.reading.kick()
+                sleep(0.001)
+
+    def progress(self, call: Call, fraction: float | None, message: str) -> None:
+        """Send progress, at most every 100 ms; the last word waits for its turn."""
+        if self.calls.get(call.id) is not call:
+            return
+        header = {"type": "progress", "id": call.id, "fraction": fraction, "message": message}
+        frame = pack(dumps(header))
+        now = monotonic()
+        if now - call.progress_sent_at >= limits.PROGRESS_GAP_SECONDS:
+            call.progress_sent_at = now
+            call.progress_late = None
+            self.late.pop(call.id, None)
+            self.post(frame)
+        elif call.progress_late is None:
+            call.progress_late = frame
+            self.late[call.id] = call
+            self.reading.kick()
+        else:
+            call.progress_late = frame
+
+    def usage(self, call: Call, amounts: dict[str, float]) -> None:
+        """Send what a call used."""
+        if self.calls.get(call.id) is call:
+            self.post(pack(dumps({"type": "usage", "id": call.id, "usage": amounts})))
+
+    def log(self, call_id: int | None, level: str, logger: str, message: str) -> None:
+        """Send a log line: at most so many a second, the next one says how many were dropped."""
+        second = int(monotonic())
+        if second != self.logs_second:
+            self.logs_second, self.logs_sent = second, 0
+        if self.logs_sent >= limits.LOGS_PER_SECOND_MAX:
+            self.logs_dropped += 1
+            return
+        self.logs_sent += 1
+        dropped, self.logs_dropped = self.logs_dropped, 0
+        header = {
+            "type": "log",
+            "id": call_id,
+            "level": level,
+            "logger": logger,
+            "message": cut_line(message),
+            "dropped": dropped,
+        }
+        self.post(pack(dumps(header)))
+
+    def current_call_id(self) -> int | None:
+        """The call that the running thread works for."""
+        ident = get_ident()
+        call = None
+        if ident == self.main_ident:
+            call = self.fence.current
+        elif ident in self.fences:
+            call = self.fences[ident].call
+        return None if call is None else call.id
+
+    def send_late(self, call: Call) -> None:
+        """Send the progress that waits for its turn, now."""
+        self.late.pop(call.id, None)
+        frame, call.progress_late = call.progress_late, None
+        if frame is not None:
+            call.progress_sent_at = monotonic()
+            self.outbox.queue.append(frame)
+
+    def _send_late_progress(self) -> bool:
+        if not self.late:
+            return False
+        due = monotonic() - limits.PROGRESS_GAP_SECONDS
+        for call in list(self.late.values()):
+            if call.progress_sent_at <= due:
+                self.send_late(call)
+        return bool(self.late)
+
+
+def framed(header: bytes, blobs: list[Any] | None) -> Any:
+    """A frame of ours with what it carries, checked against the limits."""
+    if len(header) > limits.FRAME_HEADER_BYTES_MAX - 65536:
+        size = len(header)
+        raise ResultEncodingError(
+            f"a result of {size} bytes of JSON, allowed are {limits.FRAME_HEADER_BYTES_MAX}: return bytes"
+        )
+    if not blobs:
+        return pack(header)
+    from hardpoint._worker.blobs import frame_with_blobs
+
+    return frame_with_blobs(header, blobs)
+
+
+def cut_line(text: str) -> str:
+    """A log line within its limit."""
+    if len(text) * 4 <= limits.LOG_LINE_BYTES_MAX:
+        return text
+    data = text.encode("utf-8", "replace")
+    if len(data) <= limits.LOG_LINE_BYTES_MAX:
+        return text
+    mark = f"... [cut: {len(data)} bytes]"
+    return data[: limits.LOG_LINE_BYTES_MAX - len(mark)].decode("utf-8", "ignore") + mark
+
+
+def close_blobs(call: Call) -> None:
+    """Close the descriptors a call brought and did not read."""
+    for blob in call.blobs or ():
+        if not isinstance(blob, bytes):
+            blob.close()
+    call.blobs = None
+
+
+def leave(code: int) -> None:
+    """End the process, whatever other threads do."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:
+            pass
+    os._exit(code)
+
+
+def die(error: BaseException) -> None:
+    """End the process because of a broken connection, a broken protocol, or a bug in the worker."""
+    try:
+        if isinstance(error, (BrokenPipeError, ConnectionResetError)):
+            os._exit(0)
+        if isinstance(error, Violation):
+            os.write(2, f"hardpoint worker: protocol violation: {error}\n".encode("utf-8", "replace"))
+            os._exit(76)
+        import traceback
+
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        os.write(2, ("hardpoint worker: internal error\n" + "".join(lines)).encode("utf-8", "replace"))
+    finally:
+        os._exit(70)
+
+
+def _open(gate: Any) -> None:
+    try:
+        gate.release()
+    except RuntimeError:
+        # It is open already.
+        pass
+
+
+def _no_blob(index: Any) -> Any:
+    raise Violation(f"blob {index!r} where none may be")
+
+
+_REQUESTS: dict[str, tuple[str, ...]] = {
+    "initialize": ("config",),
+    "validate": (),
+    "prefetch": (),
+    "reconfigure": ("old", "new"),
+    "enable": (),
+    "disable": (),
+    "config_options": (),
+    "cleanup": (),
+}
+
+_ACTIONS: dict[str, Callable[[Worker, dict[str, Any]], None]] = {
+    "hello": Worker._on_hello,
+    "cancel": Worker._on_cancel,
+    "credit": Worker._on_credit,
+    "ping": Worker._on_ping,
+    "shutdown": Worker._on_shutdown,
+}
