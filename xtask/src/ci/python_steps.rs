@@ -1,0 +1,46 @@
+//! The steps that Python tools do. The tools are pinned and live under `target/tools`.
+
+use anyhow::{Result, bail};
+
+use super::reports;
+use crate::command::check;
+use crate::python::{Tools, environment, interpreters, newest, tool};
+
+/// Where Python code of ours lies.
+const FOLDERS: [&str; 3] = ["python", "examples", "tests/plugins"];
+
+pub(super) fn lint() -> Result<Vec<String>> {
+    let python = environment(&newest()?, Tools::Checks)?;
+    check(tool(&python).args(["-m", "ruff", "check", "--no-cache"]).args(FOLDERS))?;
+    check(tool(&python).args(["-m", "ruff", "format", "--no-cache", "--check"]).args(FOLDERS))?;
+    Ok(Vec::new())
+}
+
+pub(super) fn types() -> Result<Vec<String>> {
+    let python = environment(&newest()?, Tools::Checks)?;
+    check(tool(&python).args([
+        "-m",
+        "mypy",
+        "--strict",
+        "--cache-dir",
+        "target/tools/mypy",
+        "python/hardpoint",
+    ]))?;
+    Ok(Vec::new())
+}
+
+pub(super) fn test() -> Result<Vec<String>> {
+    reports::forget_python()?;
+    let found = interpreters();
+    if found.usable.is_empty() {
+        bail!("no Python between 3.9 and 3.13 starts: {}", found.skipped.join("; "));
+    }
+    for interpreter in &found.usable {
+        let (major, minor) = interpreter.version;
+        println!("-- Python {major}.{minor}: {}", interpreter.path.display());
+        let python = environment(interpreter, Tools::Tests)?;
+        let report = format!("--junitxml={}", reports::pytest_report(interpreter.version).display());
+        check(tool(&python).args(["-m", "pytest", "-q", "-p", "no:cacheprovider", &report, "python/tests"]))?;
+    }
+    Ok(found.skipped.into_iter().map(|reason| format!("skipped {reason}")).collect())
+}
