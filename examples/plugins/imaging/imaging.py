@@ -76,7 +76,7 @@ def draw_box(
     text: str,
     paint: tuple[int, int, int],
 ) -> None:
-    """A frame with a dark rim, so that it shows on any ground, and its label above or, at the edge, inside."""
+    """A frame with a dark rim, so that it shows on any ground, and its label above it or inside."""
     x, y, width, height = box
     line = max(2, round(min(picture_size) / 170))
     outer = (x, y, x + width - 1, y + height - 1)
