@@ -1,0 +1,248 @@
+//! Launching: from a [`LaunchSpec`] to a running [`Tree`].
+//!
+//! Owns the spawner thread, which forks every shim and lives as long as the process. Must not know what
+//! is launched.
+
+use crate::control::{HostLine, Launch, Lines, ShimLine, line};
+use crate::limits::{LAUNCH_QUEUE, LAUNCH_TIMEOUT};
+use crate::memory::{MemoryMode, MemoryWatch};
+use crate::scratch::{self, TREE_VARIABLE};
+use crate::shim::SHIM_ARGUMENT;
+use crate::tree::{Remains, Tree};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread;
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+
+/// What to start, and its bounds.
+#[derive(Debug)]
+pub struct LaunchSpec {
+    /// What `ps` shows for the shim, for example `hardpoint: ocr (shim)`.
+    pub title: String,
+    /// Absolute path of the program.
+    pub program: PathBuf,
+    /// Its arguments, without the program itself.
+    pub args: Vec<String>,
+    /// Its whole environment: nothing is inherited.
+    pub env: BTreeMap<String, String>,
+    /// Its working directory.
+    pub cwd: PathBuf,
+    /// Becomes its descriptor 3.
+    pub socket: Option<OwnedFd>,
+    /// Limit for the whole tree.
+    pub memory_bytes_max: Option<u64>,
+}
+
+/// A tree could not be started. Nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// Too many launches at once.
+    #[error("too many processes are being started at once ({LAUNCH_QUEUE} wait already)")]
+    Busy,
+    /// The machine refused something that is needed before the program.
+    #[error("{what} could not be made")]
+    Prepare {
+        /// What was being made.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The program itself could not be started.
+    #[error("the program could not be started: {0}")]
+    Program(String),
+    /// The shim ended or said nothing.
+    #[error("the shim of the process did not answer")]
+    Shim(#[source] io::Error),
+}
+
+/// Starts trees. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Launcher {
+    spawner: SyncSender<SpawnRequest>,
+    shim: Arc<Path>,
+    scratch_root: Arc<Path>,
+    memory: Arc<MemoryMode>,
+    count: Arc<AtomicU64>,
+}
+
+struct SpawnRequest {
+    command: Command,
+    reply: oneshot::Sender<io::Result<Child>>,
+}
+
+impl Launcher {
+    /// `shim` is the binary that becomes the shim when its first argument is [`SHIM_ARGUMENT`];
+    /// scratch folders are made below `scratch_root`.
+    pub fn new(shim: PathBuf, scratch_root: &Path, memory: MemoryMode) -> io::Result<Self> {
+        let (spawner, requests) = sync_channel::<SpawnRequest>(LAUNCH_QUEUE);
+        thread::Builder::new().name("spawner".to_owned()).spawn(move || {
+            for SpawnRequest { mut command, reply } in requests {
+                let _ = reply.send(command.spawn());
+            }
+        })?;
+        let memory = Arc::new(memory);
+        let (shim, scratch_root) = (shim.into(), scratch_root.into());
+        Ok(Self { spawner, shim, scratch_root, memory, count: Arc::default() })
+    }
+
+    /// Who enforces memory limits.
+    pub fn memory_mode(&self) -> &MemoryMode {
+        &self.memory
+    }
+
+    /// Starts a tree; on any error nothing of it is left.
+    pub async fn launch(&self, spec: LaunchSpec) -> Result<Tree, LaunchError> {
+        let id = format!("{}-{}", std::process::id(), self.count.fetch_add(1, Ordering::Relaxed));
+        let scratch =
+            scratch::create(&self.scratch_root, &id).map_err(prepare("a folder for temporary files"))?;
+        let watch = self.memory.watch(&id, spec.memory_bytes_max);
+        let mut nest = Nest(Some((scratch, watch)));
+        let tree = tokio::time::timeout(LAUNCH_TIMEOUT, self.start(id, spec, &mut nest)).await;
+        tree.unwrap_or_else(|_| Err(LaunchError::Shim(io::ErrorKind::TimedOut.into())))
+    }
+
+    async fn start(&self, id: String, spec: LaunchSpec, nest: &mut Nest) -> Result<Tree, LaunchError> {
+        let (control, shim_end) = std::os::unix::net::UnixStream::pair().map_err(prepare("a socket"))?;
+        let (stdout, stdout_end) = io::pipe().map_err(prepare("a pipe"))?;
+        let (stderr, stderr_end) = io::pipe().map_err(prepare("a pipe"))?;
+        let mut command = Command::new(&*self.shim);
+        command.arg0(&spec.title).arg(SHIM_ARGUMENT).env_clear().process_group(0);
+        command.stdin(Stdio::from(OwnedFd::from(shim_end))).stdout(stdout_end).stderr(stderr_end);
+        let shim = self.spawn(command).await?;
+        let pid = shim.id();
+        let mut guard = KillOnDrop(Some(shim));
+        let control = to_tokio(control).map_err(prepare("a socket"))?;
+        send_launch(&control, id.clone(), spec, nest).await.map_err(LaunchError::Shim)?;
+        let mut lines = Lines::default();
+        match read_line(&control, &mut lines).await.map_err(LaunchError::Shim)? {
+            ShimLine::Started { pid: program } => {
+                let (Some(shim), Some((scratch, mut watch))) = (guard.0.take(), nest.0.take()) else {
+                    return Err(LaunchError::Shim(io::ErrorKind::NotConnected.into()));
+                };
+                watch.started(pid);
+                let remains = Remains { tree: id, shim, scratch, group: watch.group() };
+                Ok(Tree::new(program, (control, lines), watch, (stdout, stderr), remains))
+            }
+            ShimLine::Failed { error } => Err(LaunchError::Program(error)),
+            ShimLine::Exited(_) | ShimLine::Gone { .. } => {
+                Err(LaunchError::Shim(io::ErrorKind::InvalidData.into()))
+            }
+        }
+    }
+
+    async fn spawn(&self, command: Command) -> Result<Child, LaunchError> {
+        let (reply, answer) = oneshot::channel();
+        self.spawner.try_send(SpawnRequest { command, reply }).map_err(|e| match e {
+            TrySendError::Full(_) => LaunchError::Busy,
+            TrySendError::Disconnected(_) => LaunchError::Shim(io::ErrorKind::NotConnected.into()),
+        })?;
+        let child = answer.await.map_err(|e| LaunchError::Shim(io::Error::other(e)))?;
+        child.map_err(prepare("the shim of the process"))
+    }
+}
+
+/// What has been made for a tree before it runs; unmade when the launch fails.
+struct Nest(Option<(PathBuf, MemoryWatch)>);
+
+impl Drop for Nest {
+    fn drop(&mut self) {
+        if let Some((scratch, watch)) = &self.0 {
+            let _ = std::fs::remove_dir_all(scratch);
+            if let Some(group) = watch.group() {
+                crate::memory::remove_group(&group);
+            }
+        }
+    }
+}
+
+/// A shim that nobody has taken over yet: its control socket is about to close, so it is ending.
+struct KillOnDrop(Option<Child>);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if let Some(mut shim) = self.0.take() {
+            let _ = shim.kill();
+            let _ = shim.wait();
+        }
+    }
+}
+
+fn prepare(what: &'static str) -> impl FnOnce(io::Error) -> LaunchError {
+    move |source| LaunchError::Prepare { what, source }
+}
+
+fn to_tokio(socket: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+    socket.set_nonblocking(true)?;
+    UnixStream::from_std(socket)
+}
+
+/// The socket for fd 3 goes with the first byte of the launch line.
+async fn send_launch(control: &UnixStream, id: String, spec: LaunchSpec, nest: &Nest) -> io::Result<()> {
+    let mut env = spec.env;
+    env.insert(TREE_VARIABLE.to_owned(), id);
+    if let Some((scratch, _)) = &nest.0 {
+        env.insert("TMPDIR".to_owned(), scratch.to_string_lossy().into_owned());
+    }
+    let bytes = line(&HostLine::Launch(Box::new(Launch {
+        program: spec.program,
+        args: spec.args,
+        env,
+        cwd: spec.cwd,
+        socket: spec.socket.is_some(),
+        cgroup_procs: nest.0.as_ref().and_then(|(_, watch)| watch.procs_file()),
+        scratch: nest.0.as_ref().map(|(scratch, _)| scratch.clone()),
+    })))?;
+    let mut socket = spec.socket;
+    let mut sent = 0;
+    while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+        control.writable().await?;
+        let written = control.try_io(tokio::io::Interest::WRITABLE, || send(control, rest, socket.as_ref()));
+        match written {
+            Ok(count) => {
+                sent += count;
+                socket = None;
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+fn send(control: &UnixStream, bytes: &[u8], socket: Option<&OwnedFd>) -> io::Result<usize> {
+    let fds: Vec<_> = socket.iter().map(|socket| socket.as_fd()).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() {
+        ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+    }
+    let from = &[IoSlice::new(bytes)];
+    Ok(rustix::net::sendmsg(control.as_fd(), from, &mut ancillary, SendFlags::NOSIGNAL)?)
+}
+
+/// The next line from the shim; safe to drop half-way, since nothing is lost from `lines`.
+pub(crate) async fn read_line(control: &UnixStream, lines: &mut Lines) -> io::Result<ShimLine> {
+    loop {
+        if let Some(line) = lines.next()? {
+            return Ok(line);
+        }
+        control.readable().await?;
+        let mut chunk = [0; 1024];
+        match control.try_read(&mut chunk) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => lines.push(chunk.get(..read).unwrap_or_default())?,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) => return Err(e),
+        }
+    }
+}

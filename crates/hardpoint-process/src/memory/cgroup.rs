@@ -1,0 +1,179 @@
+//! Control groups, as plain files: one group per tree, with a memory limit.
+//!
+//! Owns the two layouts. A group is only chosen after making one and setting a limit worked.
+
+use super::{MemoryMode, MemorySample};
+use crate::limits::CGROUP_REMOVE_TIMEOUT;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use std::{fs, io, thread};
+
+/// One tree's control group.
+#[derive(Debug)]
+pub(super) struct Group {
+    path: PathBuf,
+    v2: bool,
+}
+
+impl Group {
+    pub(super) fn create(mode: &MemoryMode, tree: &str, limit_bytes: u64) -> io::Result<Self> {
+        let (parent, v2) = match mode {
+            MemoryMode::CgroupV2(parent) => (parent, true),
+            MemoryMode::CgroupV1(parent) => (parent, false),
+            MemoryMode::Sampler => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let group = Self { path: parent.join(format!("hardpoint-{tree}")), v2 };
+        fs::create_dir(&group.path)?;
+        group.limit(limit_bytes).inspect_err(|_| drop(fs::remove_dir(&group.path)))?;
+        Ok(group)
+    }
+
+    fn limit(&self, bytes: u64) -> io::Result<()> {
+        let bytes = bytes.to_string();
+        if self.v2 {
+            fs::write(self.path.join("memory.max"), &bytes)?;
+            let _ = fs::write(self.path.join("memory.swap.max"), "0");
+        } else {
+            fs::write(self.path.join("memory.limit_in_bytes"), &bytes)?;
+            let _ = fs::write(self.path.join("memory.memsw.limit_in_bytes"), &bytes);
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_v2(&self) -> bool {
+        self.v2
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn procs_file(&self) -> PathBuf {
+        self.path.join("cgroup.procs")
+    }
+
+    pub(super) fn sample(&self) -> MemorySample {
+        if self.v2 {
+            let current_bytes = self.number("memory.current");
+            MemorySample {
+                current_bytes,
+                peak_bytes: self.number("memory.peak").max(current_bytes),
+                oom_kills: self.field("memory.events", "oom_kill"),
+                limit_hits: self.field("memory.events", "oom"),
+            }
+        } else {
+            MemorySample {
+                current_bytes: self.number("memory.usage_in_bytes"),
+                peak_bytes: self.number("memory.max_usage_in_bytes"),
+                oom_kills: self.field("memory.oom_control", "oom_kill"),
+                limit_hits: self.number("memory.failcnt"),
+            }
+        }
+    }
+
+    fn number(&self, file: &str) -> u64 {
+        fs::read_to_string(self.path.join(file)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+
+    fn field(&self, file: &str, name: &str) -> u64 {
+        let text = fs::read_to_string(self.path.join(file)).unwrap_or_default();
+        let mut rows = text.lines().filter_map(|line| line.split_once(' '));
+        rows.find(|(field, _)| *field == name).and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0)
+    }
+}
+
+/// Removes a group; the kernel refuses until it has let go of the last process.
+pub(crate) fn remove(group: &Path) {
+    let start = Instant::now();
+    while let Err(e) = fs::remove_dir(group) {
+        if e.kind() == io::ErrorKind::NotFound || start.elapsed() > CGROUP_REMOVE_TIMEOUT {
+            return;
+        }
+        thread::sleep(crate::limits::SWEEP_PAUSE);
+    }
+}
+
+/// The first place where a group with a memory limit can be made.
+pub(super) fn detect() -> Option<MemoryMode> {
+    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    candidates(&own, &mounts).into_iter().find(works)
+}
+
+fn works(mode: &MemoryMode) -> bool {
+    let probe = format!("probe-{}", std::process::id());
+    match Group::create(mode, &probe, 64 << 20) {
+        Ok(group) => {
+            remove(group.path());
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// Version 2 first; in each, beside our own group before below it, because a group of version 2 that
+/// holds processes may not hold limited children.
+fn candidates(own: &str, mounts: &str) -> Vec<MemoryMode> {
+    let mut found = Vec::new();
+    if let Some(path) = own.lines().find_map(|line| line.strip_prefix("0::"))
+        && let Some(mount) = mount_point(mounts, |fs, _| fs == "cgroup2")
+    {
+        let group = mount.join(path.trim_start_matches('/'));
+        found.extend(group.parent().filter(|parent| parent.starts_with(&mount)).map(Path::to_owned));
+        found.push(group);
+    }
+    let mut modes: Vec<MemoryMode> = found.into_iter().map(MemoryMode::CgroupV2).collect();
+    if let Some(path) = own.lines().find_map(memory_v1_path)
+        && let Some(mount) =
+            mount_point(mounts, |fs, options| fs == "cgroup" && options.split(',').any(|o| o == "memory"))
+    {
+        modes.push(MemoryMode::CgroupV1(mount.join(path.trim_start_matches('/'))));
+    }
+    modes
+}
+
+/// `4:memory:/some/path`
+fn memory_v1_path(line: &str) -> Option<&str> {
+    let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+    controllers.split(',').any(|name| name == "memory").then_some(path)
+}
+
+/// `36 35 0:31 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory`
+fn mount_point(mounts: &str, fits: impl Fn(&str, &str) -> bool) -> Option<PathBuf> {
+    mounts.lines().find_map(|line| {
+        let (left, right) = line.split_once(" - ")?;
+        let mut right = right.split(' ');
+        let (fs, options) = (right.next()?, right.nth(1)?);
+        fits(fs, options).then(|| left.split(' ').nth(4).map(PathBuf::from)).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+30 24 0:26 / /sys/fs/cgroup ro,nosuid shared:9 - tmpfs tmpfs ro,mode=755
+31 30 0:27 / /sys/fs/cgroup/unified rw,relatime shared:10 - cgroup2 cgroup2 rw
+32 30 0:28 / /sys/fs/cgroup/memory rw,relatime shared:11 - cgroup cgroup rw,memory";
+
+    fn check(own: &str, expected: &[MemoryMode]) {
+        assert_eq!(candidates(own, MOUNTS), expected);
+    }
+
+    #[test]
+    fn candidates_come_in_the_order_in_which_they_are_tried() {
+        let v2 = |path: &str| MemoryMode::CgroupV2(PathBuf::from(path));
+        let v1 = |path: &str| MemoryMode::CgroupV1(PathBuf::from(path));
+        check("", &[]);
+        check("0::/\n", &[v2("/sys/fs/cgroup/unified/")]);
+        check(
+            "5:cpu,cpuacct:/a\n4:memory:/box/1\n0::/user/app.scope\n",
+            &[
+                v2("/sys/fs/cgroup/unified/user"),
+                v2("/sys/fs/cgroup/unified/user/app.scope"),
+                v1("/sys/fs/cgroup/memory/box/1"),
+            ],
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! Reading the kernel's process table: who is whose child, how much memory a tree uses.
+//!
+//! Owns `/proc` and process handles. A process is signalled only through a handle (pidfd) whose
+//! parentage was checked after it was opened, so a reused number can never hit a stranger.
+
+use rustix::process::{Pid, PidfdFlags, Signal as Unix};
+use std::collections::HashSet;
+use std::fs;
+use std::os::fd::OwnedFd;
+
+/// One process, by number; a number alone is never signalled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Process(pub u32);
+
+impl Process {
+    /// The caller's own process.
+    pub fn own() -> Self {
+        Self(std::process::id())
+    }
+
+    /// Its direct children, over all its threads.
+    pub fn children(self) -> Vec<Process> {
+        let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", self.0)) else { return Vec::new() };
+        let lists = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        lists.flat_map(|list| list.split_whitespace().filter_map(parse).collect::<Vec<_>>()).collect()
+    }
+
+    /// Resident memory; 0 when it is gone.
+    pub fn resident_bytes(self) -> u64 {
+        let statm = fs::read_to_string(format!("/proc/{}/statm", self.0)).unwrap_or_default();
+        let pages: u64 = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+        pages * rustix::param::page_size() as u64
+    }
+
+    /// Resident memory with pages that are shared counted in parts. Slower: used to confirm a breach.
+    pub fn proportional_bytes(self) -> Option<u64> {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.0)).ok()?;
+        let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kb| kb << 10)
+    }
+
+    /// Whether it exists and is more than a zombie.
+    pub fn is_alive(self) -> bool {
+        !matches!(self.stat(), None | Some((_, 'Z' | 'X')))
+    }
+
+    /// The value of a variable in the environment it was started with.
+    pub(crate) fn environ_has(self, entry: &str) -> bool {
+        let environ = fs::read(format!("/proc/{}/environ", self.0)).unwrap_or_default();
+        environ.split(|&byte| byte == 0).any(|line| line == entry.as_bytes())
+    }
+
+    fn parent(self) -> Option<Process> {
+        self.stat().map(|(parent, _)| parent)
+    }
+
+    fn stat(self) -> Option<(Process, char)> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
+        // The command name stands in brackets and may contain anything: the fields follow the last one.
+        let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
+        let state = fields.next()?.chars().next()?;
+        Some((parse(fields.next()?)?, state))
+    }
+
+    /// Signals it if it is still a child of `parent`, checked through a held handle.
+    pub(crate) fn signal_as_child_of(self, parent: Process, signal: Unix) -> bool {
+        self.signal_if(signal, || self.parent() == Some(parent))
+    }
+
+    /// Signals it if `is_it` still holds once its handle is open.
+    pub(crate) fn signal_if(self, signal: Unix, is_it: impl FnOnce() -> bool) -> bool {
+        let Some(handle) = self.open() else { return false };
+        is_it() && rustix::process::pidfd_send_signal(&handle, signal).is_ok()
+    }
+
+    fn open(self) -> Option<OwnedFd> {
+        let pid = Pid::from_raw(i32::try_from(self.0).ok()?)?;
+        rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()
+    }
+}
+
+fn parse(text: &str) -> Option<Process> {
+    text.parse().ok().map(Process)
+}
+
+/// All living descendants of a process, each with its parent, parents first. Itself is not among them.
+pub fn tree_of(root: Process) -> Vec<(Process, Process)> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::from([root]);
+    let mut next = vec![root];
+    while let Some(parent) = next.pop() {
+        for child in parent.children() {
+            if seen.insert(child) {
+                found.push((child, parent));
+                next.push(child);
+            }
+        }
+    }
+    found
+}
+
+/// Every process there is.
+pub(crate) fn all() -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| parse(entry.file_name().to_str()?)).collect()
+}

@@ -1,0 +1,75 @@
+//! The shim's ear: reads the launch line, then signals, until the host hangs up.
+//!
+//! Owns the reading side of the control socket. When it ends, for whatever reason, so does the tree.
+
+use super::sweep::signal_tree;
+use crate::control::{HostLine, Launch, Lines, Signal};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use std::io::{self, IoSliceMut, Read as _};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// Waits for the launch line and the descriptor that comes with its first byte.
+pub(super) fn launch(control: &mut UnixStream) -> io::Result<(Launch, Option<OwnedFd>)> {
+    let mut lines = Lines::default();
+    let mut socket = None;
+    loop {
+        if let Some(HostLine::Launch(launch)) = lines.next()? {
+            return Ok((*launch, socket));
+        }
+        let mut chunk = [0; 16 << 10];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let into = &mut [IoSliceMut::new(&mut chunk)];
+        let received = rustix::net::recvmsg(&*control, into, &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(mut fds) = message {
+                socket = fds.next().or(socket);
+            }
+        }
+        if received.bytes == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        lines.push(chunk.get(..received.bytes).unwrap_or_default())?;
+    }
+}
+
+/// Starts the thread that obeys the host. It needs no joining: the process ends with the tree.
+pub(super) fn start(control: UnixStream, host_lost: Arc<AtomicBool>) -> io::Result<()> {
+    thread::Builder::new().name("listen".to_owned()).spawn(move || {
+        let mut control = control;
+        while let Ok(Some(signal)) = next_signal(&mut control) {
+            obey(signal);
+        }
+        host_lost.store(true, Ordering::Release);
+        obey(Signal::Kill);
+    })?;
+    Ok(())
+}
+
+fn next_signal(control: &mut UnixStream) -> io::Result<Option<Signal>> {
+    let mut lines = Lines::default();
+    let mut chunk = [0; 256];
+    loop {
+        if let Some(HostLine::Signal(signal)) = lines.next()? {
+            return Ok(Some(signal));
+        }
+        match control.read(&mut chunk) {
+            Ok(0) => return Ok(None),
+            Ok(read) => lines.push(chunk.get(..read).unwrap_or_default())?,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// A kill is repeated until nobody is left; the main thread meanwhile reaps, reports and exits.
+fn obey(signal: Signal) {
+    while signal_tree(signal) > 0 && signal == Signal::Kill {
+        thread::sleep(crate::limits::SWEEP_PAUSE);
+    }
+}

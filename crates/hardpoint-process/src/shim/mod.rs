@@ -1,0 +1,104 @@
+//! The shim: the small process between the host and one tree.
+//!
+//! Owns the tree it started: it is its subreaper, signals it on the host's word, and ends it when its
+//! program or its host ends. Must not know what the program does. Runs two threads: the main thread
+//! forks and reaps, a second one listens to the host.
+//!
+//! The parent-death signal of the program is tied to the *thread* that forked it; that is the main
+//! thread, which lives as long as the shim.
+
+mod listen;
+mod program;
+mod sweep;
+
+use crate::control::{Launch, ShimLine, Status, line};
+use rustix::process::WaitOptions;
+use std::io::{self, Write as _};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use sweep::Sweep;
+
+/// The hidden first argument that turns the binary into a shim.
+pub const SHIM_ARGUMENT: &str = "__worker-shim";
+
+/// The whole life of a shim. The caller passes the result to `exit`.
+pub fn shim_main() -> i32 {
+    match run() {
+        Ok(()) => 0,
+        // The host is gone or broken: there is nobody left to tell.
+        Err(_) => 1,
+    }
+}
+
+fn run() -> io::Result<()> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let mut control = program::take_control()?;
+    let (launch, socket) = listen::launch(&mut control)?;
+    let program = match program::start(&launch, socket) {
+        Ok(pid) => pid,
+        Err(error) => {
+            remove_scratch(&launch);
+            return say(&control, &ShimLine::Failed { error });
+        }
+    };
+    program::let_go_of_output()?;
+    let host_lost = Arc::new(AtomicBool::new(false));
+    listen::start(control.try_clone()?, Arc::clone(&host_lost))?;
+    let _ = say(&control, &ShimLine::Started { pid: program });
+    let descendants_killed = reap(&control, program);
+    remove_scratch(&launch);
+    if host_lost.load(Ordering::Acquire) {
+        remove_cgroup(&launch);
+    }
+    say(&control, &ShimLine::Gone { descendants_killed })
+}
+
+/// Reaps until the kernel says that no child is left; kills what remains once the program has ended.
+fn reap(control: &UnixStream, program: u32) -> u32 {
+    let mut sweep: Option<Sweep> = None;
+    loop {
+        let options = if sweep.is_some() { WaitOptions::NOHANG } else { WaitOptions::empty() };
+        match rustix::process::wait(options) {
+            Ok(Some((pid, status))) if pid.as_raw_nonzero().get().cast_unsigned() == program => {
+                if let Some(status) = to_status(status) {
+                    let _ = say(control, &ShimLine::Exited(status));
+                    sweep = Some(Sweep::default());
+                }
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                if let Some(sweep) = &mut sweep {
+                    sweep.kill();
+                    std::thread::sleep(crate::limits::SWEEP_PAUSE);
+                }
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return sweep.map_or(0, |sweep| sweep.killed()),
+        }
+    }
+}
+
+fn to_status(status: rustix::process::WaitStatus) -> Option<Status> {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Some(Status::Code(code)),
+        (None, Some(signal)) => Some(Status::Signal(signal)),
+        (None, None) => None,
+    }
+}
+
+fn say(mut control: &UnixStream, message: &ShimLine) -> io::Result<()> {
+    control.write_all(&line(message)?)
+}
+
+fn remove_scratch(launch: &Launch) {
+    if let Some(scratch) = &launch.scratch {
+        let _ = std::fs::remove_dir_all(scratch);
+    }
+}
+
+fn remove_cgroup(launch: &Launch) {
+    if let Some(group) = launch.cgroup_procs.as_deref().and_then(std::path::Path::parent) {
+        crate::memory::remove_group(group);
+    }
+}

@@ -1,0 +1,176 @@
+//! A running tree, held by its host: signal it, measure it, hear of its end.
+//!
+//! Owns the host's end of the control socket and the shim's handle. Dropping a tree ends it: the socket
+//! closes, and the shim kills what is left.
+
+use crate::control::{HostLine, Lines, ShimLine, Signal, Status, line};
+use crate::launch::read_line;
+use crate::limits::{KILL_REPORT_TIMEOUT, SWEEP_PAUSE};
+use crate::memory::{MemorySample, MemoryWatch};
+use crate::proc::{self, Process};
+use crate::scratch;
+use rustix::process::Signal as Unix;
+use std::io::{self, PipeReader};
+use std::path::PathBuf;
+use std::process::Child;
+use std::thread;
+use std::time::Instant;
+use tokio::net::UnixStream;
+
+/// One program and everything it starts.
+#[derive(Debug)]
+pub struct Tree {
+    program: u32,
+    control: UnixStream,
+    lines: Lines,
+    memory: MemoryWatch,
+    output: Option<(PipeReader, PipeReader)>,
+    remains: Option<Remains>,
+}
+
+/// What a tree tells its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TreeEvent {
+    /// The program ended; whatever it left behind is being killed.
+    Exited(Status),
+    /// No process is left.
+    Gone {
+        /// How many descendants outlived the program and were killed.
+        descendants_killed: u32,
+    },
+    /// The shim itself was killed from outside.
+    Lost,
+}
+
+/// What is known once everything is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TreeEnd {
+    /// The last measurement.
+    pub memory: MemorySample,
+    /// Whether the kernel enforced the memory limit, and by which version of control groups (1 or 2).
+    pub cgroup_version: Option<u8>,
+    /// How many processes the out-of-memory killer ended on the whole machine during this tree's life.
+    pub oom_kills_on_machine: u64,
+}
+
+impl Tree {
+    pub(crate) fn new(
+        program: u32,
+        (control, lines): (UnixStream, Lines),
+        memory: MemoryWatch,
+        output: (PipeReader, PipeReader),
+        remains: Remains,
+    ) -> Self {
+        Self { program, control, lines, memory, output: Some(output), remains: Some(remains) }
+    }
+
+    /// The program's process number, for people. Never signal it: see [`Tree::signal`].
+    pub fn pid(&self) -> u32 {
+        self.program
+    }
+
+    /// The shim's process number, for people and tests.
+    pub fn shim_pid(&self) -> Option<u32> {
+        self.remains.as_ref().map(|remains| remains.shim.id())
+    }
+
+    /// Reading ends of stdout and stderr; `None` when taken before.
+    pub fn take_output(&mut self) -> Option<(PipeReader, PipeReader)> {
+        self.output.take()
+    }
+
+    /// Signals every process of the tree. Does not wait.
+    pub fn signal(&mut self, signal: Signal) -> io::Result<()> {
+        // A few bytes on a socket whose reader does nothing but read: they always fit.
+        self.control.try_write(&line(&HostLine::Signal(signal))?).map(drop)
+    }
+
+    /// What the tree tells next. Safe to drop half-way.
+    pub async fn next_event(&mut self) -> TreeEvent {
+        match read_line(&self.control, &mut self.lines).await {
+            Ok(ShimLine::Exited(status)) => TreeEvent::Exited(status),
+            Ok(ShimLine::Gone { descendants_killed }) => TreeEvent::Gone { descendants_killed },
+            Ok(ShimLine::Started { .. } | ShimLine::Failed { .. }) | Err(_) => TreeEvent::Lost,
+        }
+    }
+
+    /// The limit of memory for the whole tree.
+    pub fn memory(&mut self) -> &mut MemoryWatch {
+        &mut self.memory
+    }
+
+    /// Ends what is left, waits until it is gone, and tells what is known. Bounded in time.
+    pub async fn end(mut self) -> TreeEnd {
+        let _ = self.signal(Signal::Kill);
+        let gone =
+            async { while !matches!(self.next_event().await, TreeEvent::Gone { .. } | TreeEvent::Lost) {} };
+        let _ = tokio::time::timeout(KILL_REPORT_TIMEOUT, gone).await;
+        let memory = self.memory.sample();
+        let cgroup_version =
+            self.memory.is_enforced_by_kernel().then(|| if self.memory.is_v2() { 2 } else { 1 });
+        let oom_kills_on_machine = self.memory.oom_kills_on_machine_since_start();
+        if let Some(remains) = self.remains.take() {
+            let _ = tokio::task::spawn_blocking(move || remains.clear()).await;
+        }
+        TreeEnd { memory, cgroup_version, oom_kills_on_machine }
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let Some(remains) = self.remains.take() else { return };
+        // Whoever dropped the tree does not wait for its end, but the shim still has to be reaped.
+        let _ = self.signal(Signal::Kill);
+        let _ = thread::Builder::new().name("reap".to_owned()).spawn(move || remains.clear());
+    }
+}
+
+/// What has to be cleared away after a tree.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    pub(crate) tree: String,
+    pub(crate) shim: Child,
+    pub(crate) scratch: PathBuf,
+    pub(crate) group: Option<PathBuf>,
+}
+
+impl Remains {
+    /// Blocks, for a bounded time. A shim that ended well has cleared its tree and the scratch folder.
+    fn clear(mut self) {
+        if !self.shim_ends_well() {
+            let _ = self.shim.kill();
+            let _ = self.shim.wait();
+            self.kill_marked();
+            let _ = std::fs::remove_dir_all(&self.scratch);
+        }
+        if let Some(group) = self.group {
+            crate::memory::remove_group(&group);
+        }
+    }
+
+    fn shim_ends_well(&mut self) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < KILL_REPORT_TIMEOUT {
+            match self.shim.try_wait() {
+                Ok(Some(status)) => return status.success(),
+                Ok(None) => thread::sleep(SWEEP_PAUSE),
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// The last resort when a shim was killed: its orphans are known by the mark in their environment.
+    fn kill_marked(&self) {
+        let start = Instant::now();
+        while start.elapsed() < KILL_REPORT_TIMEOUT {
+            let all = proc::all();
+            let alive = scratch::members(&all, &self.tree).filter(|process| process.is_alive());
+            let is_ours = |process: &Process| scratch::is_member(*process, &self.tree);
+            if alive.filter(|process| process.signal_if(Unix::KILL, || is_ours(process))).count() == 0 {
+                return;
+            }
+            thread::sleep(SWEEP_PAUSE);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The kill ladder: how a call that must stop is asked ever more firmly.
+//!
+//! ```text
+//!   Running -> Cooperative -> Interrupt -> Terminate -> Kill
+//!              set its flag   raise inside  SIGTERM      SIGKILL
+//!                             Python code   whole tree   whole tree
+//! ```
+//!
+//! Pure: rungs and times. A call climbs the first rungs alone; from `Terminate` on its worker goes with it.
+
+use std::time::Duration;
+
+/// How long each rung is given before the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grace {
+    /// After asking.
+    pub cooperative: Duration,
+    /// After interrupting Python code.
+    pub interrupt: Duration,
+    /// After SIGTERM to the tree.
+    pub terminate: Duration,
+}
+
+impl Default for Grace {
+    /// Three seconds altogether: a caller has its answer within its timeout and this.
+    fn default() -> Self {
+        let second = Duration::from_secs(1);
+        Self { cooperative: second, interrupt: second, terminate: second }
+    }
+}
+
+/// Where on the ladder a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rung {
+    Running,
+    Cooperative,
+    Interrupt,
+    Terminate,
+}
+
+impl Rung {
+    /// The next rung and how long it is given; `None` at the top, where only SIGKILL is left.
+    pub(crate) fn next(self, grace: &Grace) -> Option<(Self, Duration)> {
+        match self {
+            Self::Running => Some((Self::Cooperative, grace.cooperative)),
+            Self::Cooperative => Some((Self::Interrupt, grace.interrupt)),
+            Self::Interrupt => Some((Self::Terminate, grace.terminate)),
+            Self::Terminate => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ladder_ends_within_the_sum_of_its_graces() {
+        let grace = Grace::default();
+        let (mut rung, mut total) = (Rung::Running, Duration::ZERO);
+        while let Some((next, time)) = rung.next(&grace) {
+            assert!(next > rung, "{next:?} after {rung:?} is a step back");
+            (rung, total) = (next, total + time);
+        }
+        assert_eq!(total, grace.cooperative + grace.interrupt + grace.terminate);
+    }
+}

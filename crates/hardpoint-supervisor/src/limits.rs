@@ -1,0 +1,48 @@
+//! Every bound of supervision, in one place.
+
+use std::time::Duration;
+
+/// Commands that wait for a worker's actor; a full queue makes the caller wait.
+pub const COMMAND_QUEUE: usize = hardpoint_wire::limits::CALLS_IN_FLIGHT_MAX;
+/// Notes (progress, log, usage) that wait for a call's caller; more are dropped and counted.
+pub const NOTE_QUEUE: usize = 256;
+/// Stream items that wait for a call's caller: as many as the worker was given credit for.
+pub const ITEM_QUEUE: usize = hardpoint_wire::limits::STREAM_CREDIT as usize;
+/// How often deadlines are looked at while something is running.
+pub const TICK: Duration = Duration::from_millis(10);
+/// How often memory is measured while something is running: half of the promised 100 ms.
+pub const MEMORY_SAMPLE_EVERY: Duration = Duration::from_millis(50);
+/// How often memory is measured, and a lost socket looked at, while nothing is running.
+pub const IDLE_TICK: Duration = Duration::from_millis(500);
+/// A started frame must go on arriving; one that stands still this long is a protocol violation.
+pub const FRAME_STALL_MAX: Duration = Duration::from_secs(2);
+/// A worker whose socket closed must have ended within this, or it closed it while living on.
+pub const CLOSED_SOCKET_GRACE: Duration = Duration::from_millis(250);
+/// Messages nobody asked for (progress, log, usage, unknown types) in one second.
+pub const UNASKED_PER_SECOND_MAX: u32 = 20_000;
+/// Bytes that may wait to be written to a worker that does not read, before calls are refused.
+pub const WRITE_QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Frames handled before other inputs get their turn.
+pub const FRAMES_PER_TURN: usize = 64;
+/// Captured lines kept per worker.
+pub const OUTPUT_LINES_MAX: usize = 1000;
+/// Captured bytes kept per worker.
+pub const OUTPUT_BYTES_MAX: usize = 256 << 10;
+/// Longest captured line; the rest of it is cut off and counted as dropped.
+pub const OUTPUT_LINE_BYTES_MAX: usize = 8 << 10;
+/// Lines of stderr that an exit carries.
+pub const STDERR_TAIL_LINES: usize = 20;
+/// After the last process of a tree is gone its pipes end within this, or somebody outside holds them.
+pub const OUTPUT_END_GRACE: Duration = Duration::from_millis(250);
+/// Start-up time when the manifest says nothing.
+pub const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
+/// Timeout of a call when neither request, manifest nor tool says anything.
+pub const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+/// Memory limit of a worker's tree when the manifest says nothing.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// An orderly stop takes at most this, then SIGKILL.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
+/// Longest timeout of a call; what is asked for above it is cut to it.
+pub const CALL_TIMEOUT_MAX: Duration = Duration::from_hours(7 * 24);
+/// Timeout of the prefetch hook: it may fetch large models over slow lines.
+pub const PREFETCH_TIMEOUT: Duration = Duration::from_hours(1);

@@ -1,0 +1,205 @@
+//! What a handle asks of its worker's actor, and what comes back.
+//!
+//! Owns the types of requests and of a call's events. Must not decide anything.
+
+use super::Shared;
+use super::loss::WorkerLost;
+use super::pipes::{CallPipes, ItemPipe};
+use crate::limits::{ITEM_QUEUE, NOTE_QUEUE};
+use hardpoint_model::JobError;
+use hardpoint_wire::limits::STREAM_CREDIT;
+use hardpoint_wire::{JobRef, Log, Payload, Pong, Progress, Usage};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// A call to be made.
+#[derive(Debug, Clone)]
+pub struct CallRequest {
+    /// Which tool.
+    pub tool: String,
+    /// Its arguments: an object.
+    pub args: Payload,
+    /// Overrides every other timeout.
+    pub timeout: Option<Duration>,
+    /// The durable work it belongs to.
+    pub job: Option<JobRef>,
+}
+
+impl CallRequest {
+    /// A call with just a tool and its arguments.
+    pub fn new(tool: impl Into<String>, args: Payload) -> Self {
+        Self { tool: tool.into(), args, timeout: None, job: None }
+    }
+}
+
+/// What a finished call brought.
+#[derive(Debug, Clone)]
+pub struct CallOutput {
+    /// The result.
+    pub result: Payload,
+    /// How long the plugin's code ran.
+    pub execution_time_ms: f64,
+    /// How many stream items came before.
+    pub items: u64,
+}
+
+/// The outer error: the worker was lost. The inner: the plugin said no.
+pub(crate) type Reply = Result<Result<CallOutput, JobError>, WorkerLost>;
+
+/// A lifecycle hook.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the hooks of the SDK, by their names")]
+pub enum Hook {
+    Reconfigure { old: Value, new: Value },
+    Prefetch,
+    Enable,
+    Disable,
+    ConfigOptions,
+}
+
+/// Something that happens during a call.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "each variant holds the documented struct of its name")]
+pub enum Note {
+    Progress(Progress),
+    Log(Log),
+    Usage(Usage),
+}
+
+/// What a running call brings next.
+#[derive(Debug)]
+pub enum CallEvent {
+    /// Something happened.
+    Note(Note),
+    /// The next element of its stream.
+    Item(Payload),
+    /// It ended; nothing follows.
+    End(Result<Result<CallOutput, JobError>, WorkerLost>),
+}
+
+/// A call in flight. Dropping it cancels the call.
+#[derive(Debug)]
+pub struct Call {
+    id: u64,
+    shared: Arc<Shared>,
+    notes: mpsc::Receiver<Note>,
+    items: mpsc::Receiver<Payload>,
+    answer: oneshot::Receiver<Reply>,
+    ended: Option<Reply>,
+    credit_owed: u32,
+}
+
+impl Call {
+    pub(super) fn new(id: u64, shared: &Arc<Shared>) -> (Self, CallPipes) {
+        let (note_tx, notes) = mpsc::channel(NOTE_QUEUE);
+        let (item_tx, items) = mpsc::channel(ITEM_QUEUE);
+        let (reply, answer) = oneshot::channel();
+        let call = Self { id, shared: Arc::clone(shared), notes, items, answer, ended: None, credit_owed: 0 };
+        (call, CallPipes { reply, notes: Some(note_tx), items: ItemPipe::Open(item_tx) })
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Asks the call to stop; it still ends with [`CallEvent::End`].
+    pub async fn cancel(&self) {
+        let _ = self.shared.commands.send(Command::Cancel { id: self.id }).await;
+    }
+
+    /// What comes next. Notes and items that came before the end are given out before it.
+    /// Safe to drop half-way.
+    pub async fn next(&mut self) -> CallEvent {
+        if self.credit_owed >= STREAM_CREDIT / 2 {
+            let _ = self.shared.commands.send(Command::Credit { id: self.id, items: self.credit_owed }).await;
+            self.credit_owed = 0;
+        }
+        loop {
+            tokio::select! { biased;
+                Some(note) = self.notes.recv() => return CallEvent::Note(note),
+                Some(item) = self.items.recv() => {
+                    self.credit_owed += 1;
+                    return CallEvent::Item(item);
+                }
+                reply = &mut self.answer, if self.ended.is_none() => {
+                    self.ended = Some(match reply {
+                        Ok(reply) => reply,
+                        Err(_) => Err(WorkerLost { exit: exit_of(&self.shared).await, culprit: false }),
+                    });
+                    self.notes.close();
+                    self.items.close();
+                }
+                else => if let Some(ended) = &self.ended { return CallEvent::End(ended.clone()) }
+            }
+        }
+    }
+
+    /// Waits for the end; everything else is let go.
+    pub async fn result(mut self) -> Result<Result<CallOutput, JobError>, WorkerLost> {
+        loop {
+            if let CallEvent::End(reply) = self.next().await {
+                return reply;
+            }
+        }
+    }
+}
+
+async fn exit_of(shared: &Shared) -> Arc<hardpoint_model::Exit> {
+    let mut exit = shared.exit.clone();
+    let known = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
+    known.unwrap_or_else(|| Arc::new(super::loss::unknown_exit()))
+}
+
+/// What the handle sends.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Request(Request),
+    Cancel { id: u64 },
+    Credit { id: u64, items: u32 },
+    Ping { id: u64, reply: oneshot::Sender<Pong> },
+    Stop { grace: Duration },
+    Kill,
+}
+
+/// A call or a hook on its way to the worker.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(super) id: u64,
+    pub(super) work: Work,
+    pub(super) pipes: CallPipes,
+}
+
+#[derive(Debug)]
+pub(crate) enum Work {
+    Call(CallRequest),
+    Hook(Hook),
+}
+
+impl Request {
+    pub(super) fn call(id: u64, request: CallRequest, pipes: CallPipes) -> Self {
+        Self { id, work: Work::Call(request), pipes }
+    }
+
+    pub(super) fn plain_call(id: u64, request: CallRequest, reply: oneshot::Sender<Reply>) -> Self {
+        Self { id, work: Work::Call(request), pipes: CallPipes::plain(reply) }
+    }
+
+    pub(super) fn hook(id: u64, hook: Hook, reply: oneshot::Sender<Reply>) -> Self {
+        Self { id, work: Work::Hook(hook), pipes: CallPipes::plain(reply) }
+    }
+}
+
+impl Hook {
+    /// Its name in the protocol.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Reconfigure { .. } => "reconfigure",
+            Self::Prefetch => "prefetch",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::ConfigOptions => "config_options",
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! From a fresh process to a plugin that is ready: hello, initialize, validate.
+//!
+//! Pure: a message in, the next message or the outcome out.
+
+use crate::tools::Tools;
+use hardpoint_model::{Category, JobError};
+use hardpoint_wire::limits::TOOLS_MAX;
+use hardpoint_wire::{HostMessage, PROTOCOL, Ready, WorkerMessage};
+use serde_json::Value;
+use std::sync::Arc;
+
+const HELLO: u64 = 0;
+const INITIALIZE: u64 = 1;
+const VALIDATE: u64 = 2;
+
+/// How far it is.
+#[derive(Debug)]
+pub(super) struct Handshake {
+    plugin: String,
+    config: Value,
+    known: Option<(Ready, Arc<Tools>)>,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Importing,
+    Initializing,
+    Validating,
+}
+
+/// What a message led to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Say this next.
+    Say(HostMessage),
+    /// The plugin is ready.
+    Done(Box<Ready>, Arc<Tools>),
+    /// The plugin cannot be started; the plugin or the host says why.
+    Failed(Box<JobError>),
+    /// Nobody may say this now.
+    Violation(String),
+    /// Not part of the handshake.
+    Other(WorkerMessage),
+}
+
+impl Handshake {
+    pub(super) fn new(plugin: &str, config: Value) -> Self {
+        Self { plugin: plugin.to_owned(), config, known: None, phase: Phase::Importing }
+    }
+
+    /// What the worker is doing, for people.
+    pub(super) fn phase(&self) -> &'static str {
+        match self.phase {
+            Phase::Importing => "importing",
+            Phase::Initializing => "initializing",
+            Phase::Validating => "validating",
+        }
+    }
+
+    pub(super) fn on(&mut self, message: WorkerMessage) -> Step {
+        match (self.phase, message) {
+            (Phase::Importing, WorkerMessage::Ready(ready)) => self.ready(*ready),
+            (Phase::Initializing, WorkerMessage::Result(result)) if result.id == INITIALIZE => {
+                self.phase = Phase::Validating;
+                Step::Say(HostMessage::Validate { id: VALIDATE })
+            }
+            (Phase::Validating, WorkerMessage::Result(result)) if result.id == VALIDATE => {
+                match self.known.take() {
+                    Some((ready, tools)) => Step::Done(Box::new(ready), tools),
+                    None => Step::Violation("it answered before it was asked".to_owned()),
+                }
+            }
+            (_, WorkerMessage::Error(failed)) if failed.id == self.expected() => {
+                Step::Failed(Box::new(failed.error.of_plugin(&self.plugin)))
+            }
+            (_, WorkerMessage::Ready(_)) => Step::Violation("it said `ready` twice".to_owned()),
+            (_, WorkerMessage::Result(result)) => {
+                Step::Violation(format!("it answered request {}, which was never made", result.id))
+            }
+            (_, WorkerMessage::Error(failed)) => {
+                Step::Violation(format!("it answered request {}, which was never made", failed.id))
+            }
+            (_, other) => Step::Other(other),
+        }
+    }
+
+    fn expected(&self) -> u64 {
+        match self.phase {
+            Phase::Importing => HELLO,
+            Phase::Initializing => INITIALIZE,
+            Phase::Validating => VALIDATE,
+        }
+    }
+
+    fn ready(&mut self, ready: Ready) -> Step {
+        if let Err(sentence) = PROTOCOL.check(ready.protocol) {
+            return self.failed("ProtocolVersion", format!("plugin `{}`: {sentence}", self.plugin));
+        }
+        if ready.tools.len() > TOOLS_MAX {
+            return Step::Violation(format!("it announced {} tools, at most {TOOLS_MAX}", ready.tools.len()));
+        }
+        match Tools::compile(&self.plugin, ready.tools.clone()) {
+            Ok(tools) => {
+                self.known = Some((ready, Arc::new(tools)));
+                self.phase = Phase::Initializing;
+                Step::Say(HostMessage::Initialize { id: INITIALIZE, config: self.config.take() })
+            }
+            Err(sentence) => self.failed("InvalidTool", format!("plugin `{}`: {sentence}", self.plugin)),
+        }
+    }
+
+    fn failed(&self, error_type: &str, message: String) -> Step {
+        Step::Failed(Box::new(JobError::new(Category::Fatal, error_type, message).of_plugin(&self.plugin)))
+    }
+}
