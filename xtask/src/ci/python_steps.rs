@@ -5,6 +5,7 @@ use anyhow::{Result, bail};
 use super::reports;
 use crate::command::check;
 use crate::python::{Tools, environment, interpreters, newest, tool};
+use crate::tree;
 
 /// Where Python code of ours lies.
 const FOLDERS: [&str; 3] = ["python", "examples", "tests/plugins"];
@@ -16,16 +17,17 @@ pub(super) fn lint() -> Result<Vec<String>> {
     Ok(Vec::new())
 }
 
+/// In the package's folder, where mypy finds its settings.
 pub(super) fn types() -> Result<Vec<String>> {
     let python = environment(&newest()?, Tools::Checks)?;
-    check(tool(&python).args([
-        "-m",
-        "mypy",
-        "--strict",
-        "--cache-dir",
-        "target/tools/mypy",
-        "python/hardpoint",
-    ]))?;
+    let cache = tree::root().join("target/tools/mypy");
+    let mut command = tool(&python);
+    command.current_dir(tree::root().join("python"));
+    check(
+        command
+            .args(["-m", "mypy", "--strict", "hardpoint", "hardpoint_worker.py", "--cache-dir"])
+            .arg(cache),
+    )?;
     Ok(Vec::new())
 }
 
