@@ -35,7 +35,7 @@ class HalfFramePlugin(Plugin):
     @tool
     def garbage(self) -> None:
         """Send bytes that are no frame."""
-        send(os.urandom(65536))
+        send(b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n" * 1000)
         sleep_for_ever()
 
     @tool
