@@ -45,6 +45,7 @@ class Worker:
 
         def place() -> None:
             os.dup2(fd, 3)
+            os.closerange(4, 1024)
 
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
@@ -53,7 +54,7 @@ class Worker:
             stdout=self.output,
             stderr=subprocess.STDOUT,
             preexec_fn=place,
-            pass_fds=(3, fd) if fd != 3 else (3,),
+            close_fds=False,
             env={"HARDPOINT_FD": "3", "PATH": os.environ.get("PATH", "")},
             start_new_session=True,
         )
@@ -61,6 +62,7 @@ class Worker:
         self.buffer = bytearray()
         self.fds: list[int] = []
         self.next_id = 0
+        self.concurrency = concurrency
         self.seen: list[dict[str, Any]] = []
         self.ready: dict[str, Any] = {}
         plugin = {

@@ -132,8 +132,6 @@ class Serve:
         worker = self.worker
         worker.reading.take_back()
         try:
-            if worker.outbox.queue:
-                worker.outbox.flush()
             while call.credit <= sent and not call.cancelled:
                 worker.reading.fill()
         finally:

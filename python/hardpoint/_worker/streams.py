@@ -50,6 +50,7 @@ def run_stream(
                 raise Cancelled("the call was cancelled")
             # `credit` only grows and only the reader changes it; `sent` is ours alone.
             if call.credit <= sent:
+                worker.outbox.flush()
                 wait_credit(call, sent)
                 continue
             before = monotonic()

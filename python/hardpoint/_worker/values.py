@@ -157,7 +157,7 @@ class ValueEncoder:
 def _too_deep(value: Any) -> bool:
     """Whether containers nest deeper than allowed: level by level, without recursion."""
     level = [value]
-    for _ in range(NESTING_MAX + 1):
+    for _ in range(NESTING_MAX):
         deeper: list[Any] = []
         for container in level:
             if isinstance(container, dict):
