@@ -1,6 +1,8 @@
 //! The JSON Schemas in `docs/reference` are the ones the code checks with.
 //! `HARDPOINT_UPDATE_DOCS=1 cargo test -p hardpoint-model` writes them anew.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::path::Path;
 
 use serde_json::Value;
