@@ -61,7 +61,17 @@ fn every_message_of_a_worker_reads_and_writes_back_as_its_example() {
         assert_eq!(example["type"], name);
         let frame = Frame { header: example.to_string().into(), blobs: blobs(&example) };
         let message = WorkerMessage::decode(frame).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(header(&message.encode().unwrap()), example, "{name}");
+        assert_eq!(as_floats(header(&message.encode().unwrap())), as_floats(example), "{name}");
+    }
+}
+
+/// JSON has one kind of number: 812 and 812.0 are the same message.
+fn as_floats(value: Value) -> Value {
+    match value {
+        Value::Number(number) => Value::from(number.as_f64().unwrap()),
+        Value::Array(items) => items.into_iter().map(as_floats).collect(),
+        Value::Object(map) => map.into_iter().map(|(name, item)| (name, as_floats(item))).collect(),
+        other => other,
     }
 }
 

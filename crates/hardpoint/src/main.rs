@@ -1,2 +1,17 @@
-//! The `hardpoint` binary.
-fn main() {}
+//! The `hardpoint` binary: command line in, exit code out.
+//!
+//! Owns nothing but the way from `argv` to a command. The first thing it does is to look whether it was
+//! started as a shim, because a shim must not have threads, a runtime or a parsed command line.
+
+mod cli;
+mod embedded;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|first| first == hardpoint_process::SHIM_ARGUMENT) {
+        return ExitCode::from(u8::try_from(hardpoint_process::shim_main()).unwrap_or(1));
+    }
+    cli::run(cli::Cli::parse())
+}

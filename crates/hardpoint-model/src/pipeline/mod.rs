@@ -16,7 +16,7 @@ use crate::limits::PIPELINE_STAGES_MAX;
 use crate::seconds::Seconds;
 
 pub use parse::schema;
-pub use pass::{PassError, select_fields, stage_input, with_config};
+pub use pass::{pass_on, takes};
 pub use result::{PipelineFailure, PipelineResult};
 
 /// A list of stages, each one tool of one plugin, run in order.

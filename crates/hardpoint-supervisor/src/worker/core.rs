@@ -128,7 +128,7 @@ impl Core {
                 }
             }
             WorkerMessage::Progress(progress) => {
-                self.on_note(Some(progress.id), Note::Progress(progress), now)
+                self.on_note(Some(progress.id), Note::Progress(progress), now);
             }
             WorkerMessage::Usage(usage) => self.on_note(Some(usage.id), Note::Usage(usage), now),
             WorkerMessage::Log(log) => {
@@ -340,7 +340,7 @@ impl Core {
         match entry.pipes.item(item) {
             Delivery::Taken => {}
             Delivery::LetGo => {
-                self.effects.push(Effect::Send(HostMessage::Credit { id, items: 1 }, Vec::new()))
+                self.effects.push(Effect::Send(HostMessage::Credit { id, items: 1 }, Vec::new()));
             }
             Delivery::Overrun => self.violated("it sent more stream items than it had credit for".to_owned()),
         }

@@ -1,0 +1,90 @@
+//! `hardpoint call PLUGIN TOOL [name=value …]`: one tool, one answer.
+
+use super::exit_code::Code;
+use super::fields::{self, FIELD_HELP, Field};
+use super::interrupt::{Outcome, unless_interrupted};
+use super::progress::Progress;
+use super::{Shared, files, run::STOP_GRACE, show};
+use crate::embedded::{Ended, Failure, Host, Places, argument_schema, call};
+use clap::Args;
+use hardpoint_supervisor::CallRequest;
+use hardpoint_wire::Payload;
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One call.
+#[derive(Debug, Args)]
+pub(super) struct Call {
+    /// Name of the plugin
+    plugin: String,
+    /// Name of the tool
+    tool: String,
+    #[arg(value_name = "NAME=VALUE", help = FIELD_HELP)]
+    fields: Vec<Field>,
+    /// Arguments from a JSON object in a file, or `-` for stdin; `{"$bytes": base64}` is binary
+    #[arg(long, value_name = "FILE")]
+    input_json: Option<String>,
+    /// Timeout of the call, instead of the plugin's own
+    #[arg(long, value_name = "SECONDS", value_parser = super::run::seconds)]
+    timeout: Option<Duration>,
+    /// Folder for binary results
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: Call, shared: &Shared, places: &Places) -> Result<Code, Failure> {
+    let host = Host::open(places)?;
+    let progress = Progress::new(shared.json, shared.verbose > 0);
+    let worked = unless_interrupted(work(&args, &host, &progress)).await;
+    progress.clear();
+    host.stop(STOP_GRACE).await;
+    match worked {
+        Outcome::Done(ended) => answer(ended?, &args, shared),
+        Outcome::Interrupted => Err(Failure::Interrupted),
+    }
+}
+
+async fn work(args: &Call, host: &Host, progress: &Progress) -> Result<Ended, Failure> {
+    let worker = host.start(&args.plugin, &|event| progress.host(event)).await?;
+    let mut document = match &args.input_json {
+        Some(file) => fields::from_json_file(file)?,
+        None => crate::embedded::Document::new(),
+    };
+    document.extend(fields::typed(&args.fields, |name| argument_schema(&worker, &args.tool, name))?);
+    let mut request = CallRequest::new(&args.tool, Payload::object(document));
+    request.timeout = args.timeout;
+    let name = format!("{}.{}", args.plugin, args.tool);
+    let ended = call(&worker, request, &|note| progress.note(&name, &note)).await;
+    progress.output(&args.plugin, worker.output());
+    Ok(ended)
+}
+
+fn answer(ended: Ended, args: &Call, shared: &Shared) -> Result<Code, Failure> {
+    match ended {
+        Ok(output) if shared.json => {
+            show::json(&json!({"ok": true, "result": files::to_json(&output.result, args.out.as_deref())?,
+                "execution_time_ms": output.execution_time_ms}));
+            Ok(Code::Ok)
+        }
+        Ok(output) => {
+            let out = args.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&args.plugin));
+            show::result(&output.result, |_| false, &out)?;
+            Ok(Code::Ok)
+        }
+        Err(failed) => {
+            let (error, exit_reason) = *failed;
+            if shared.json {
+                let mut document = json!({"ok": false, "error": error.message, "error_type": error.error_type,
+                    "category": error.category, "traceback": error.traceback, "fields_invalid": error.fields_invalid});
+                if let (Some(reason), Some(fields)) = (exit_reason, document.as_object_mut()) {
+                    fields.insert("exit_reason".to_owned(), json!(reason));
+                }
+                show::json(&document);
+            } else {
+                super::run::tell(&error, None);
+            }
+            Ok(super::run::code_of(&error))
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `hardpoint plugin check NAME`: everything that can be known of a plugin without calling a tool.
+
+use crate::cli::exit_code::Code;
+use crate::cli::interrupt::{Outcome, unless_interrupted};
+use crate::cli::progress::Progress;
+use crate::cli::run::STOP_GRACE;
+use crate::cli::{Shared, show};
+use crate::embedded::{Failure, Host, Places};
+use clap::Args;
+use hardpoint_supervisor::{Tool, Worker};
+use owo_colors::OwoColorize as _;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long the worker may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One check.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Check {
+    /// Name of the plugin
+    plugin: String,
+}
+
+pub(in crate::cli) async fn run(args: Check, shared: &Shared, places: &Places) -> Result<Code, Failure> {
+    let host = Host::open(places)?;
+    let progress = Progress::new(shared.json, shared.verbose > 0);
+    let checked = unless_interrupted(async {
+        let worker = host.start(&args.plugin, &|event| progress.host(event)).await?;
+        let pong = worker.ping(PING_TIMEOUT).await;
+        progress.output(&args.plugin, worker.output());
+        Ok::<_, Failure>((worker, pong.is_some()))
+    })
+    .await;
+    progress.clear();
+    let said = match checked {
+        Outcome::Done(Ok((worker, answers))) => {
+            tell(&worker, answers, shared.json);
+            Ok(if answers { Code::Ok } else { Code::Start })
+        }
+        Outcome::Done(Err(failure)) => Err(failure),
+        Outcome::Interrupted => Err(Failure::Interrupted),
+    };
+    host.stop(STOP_GRACE).await;
+    said
+}
+
+fn tell(worker: &Worker, answers: bool, json: bool) {
+    let ready = worker.ready();
+    if json {
+        let tools: Vec<Value> = worker.tools().iter().map(|tool| json!(tool.info)).collect();
+        show::json(&json!({"ok": answers, "plugin": ready.plugin, "python": ready.python, "sdk": ready.sdk,
+            "protocol": ready.protocol, "import_ms": ready.import_ms, "answers_ping": answers, "tools": tools}));
+        return;
+    }
+    anstream::println!(
+        "\n{} {}  {}",
+        ready.plugin.name.bold(),
+        ready.plugin.version,
+        ready.plugin.description
+    );
+    let python = ready.python.as_deref().unwrap_or("none");
+    anstream::println!(
+        "Python {python}, {} {}, imported in {:.0} ms",
+        ready.sdk.name,
+        ready.sdk.version,
+        ready.import_ms
+    );
+    for tool in worker.tools().iter() {
+        anstream::println!("\n  {}{}", tool.info.name.green(), signature(tool));
+        for line in tool.info.description.lines() {
+            anstream::println!("      {}", line.trim());
+        }
+    }
+    if !answers {
+        anstream::println!(
+            "\n{} it did not answer a ping within {} s",
+            "error:".red(),
+            PING_TIMEOUT.as_secs()
+        );
+    }
+}
+
+/// `(image: bytes, times: integer = 1)`
+fn signature(tool: &Tool) -> String {
+    let schema = &tool.info.input_schema;
+    let required = |name: &str| {
+        schema.get("required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|n| n == name))
+    };
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let parameter = |(name, schema): (&String, &Value)| {
+        let default = schema.get("default").map_or_else(String::new, |value| format!(" = {value}"));
+        let optional = if default.is_empty() && !required(name) { "?" } else { "" };
+        format!("{name}{optional}: {}{default}", kind(schema))
+    };
+    let parameters: Vec<String> = properties.into_iter().flatten().map(parameter).collect();
+    let streaming = if tool.info.streaming { "  (stream)" } else { "" };
+    format!("({}){streaming}", parameters.join(", "))
+}
+
+fn kind(schema: &Value) -> String {
+    if schema.get("format").is_some_and(|format| format == "bytes") {
+        return "bytes".to_owned();
+    }
+    schema.get("type").and_then(Value::as_str).unwrap_or("any").to_owned()
+}

@@ -1,0 +1,68 @@
+//! `hardpoint plugin new NAME`: a folder with a plugin that works at once.
+
+use crate::cli::exit_code::Code;
+use crate::cli::{Shared, show};
+use crate::embedded::{Failure, Places, check_name};
+use clap::Args;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+
+/// One new plugin.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct New {
+    /// Name of the plugin: lower-case letters, digits, `-` and `_`
+    name: String,
+}
+
+const MANIFEST: &str = include_str!("new/hardpoint.toml");
+const MODULE: &str = include_str!("new/plugin.py");
+
+pub(in crate::cli) fn run(args: &New, shared: &Shared, places: &Places) -> Result<Code, Failure> {
+    let name = check_name(&args.name)?;
+    let dir = places.plugins.join(name.as_str());
+    if dir.exists() {
+        return Err(Failure::request(format!("{} is already there", dir.display()), "choose another name"));
+    }
+    let module = format!("{}_plugin", name.as_str().replace('-', "_"));
+    let module = if module.starts_with(|c: char| c.is_ascii_digit()) { format!("_{module}") } else { module };
+    let class = class_name(name.as_str());
+    let fill =
+        |text: &str| text.replace("NAME", name.as_str()).replace("MODULE", &module).replace("CLASS", &class);
+    write(&dir, &[("hardpoint.toml".to_owned(), fill(MANIFEST)), (format!("{module}.py"), fill(MODULE))])?;
+    if shared.json {
+        show::json(&json!({"ok": true, "name": name, "dir": dir.display().to_string()}));
+    } else {
+        anstream::println!("made {}", dir.display());
+        anstream::eprintln!("try it: hardpoint call {name} greet name=world");
+    }
+    Ok(Code::Ok)
+}
+
+/// Written beside and moved, so that a half-written plugin is never found.
+fn write(dir: &Path, files: &[(String, String)]) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| Failure::host(&format!("{} cannot be made", dir.display()), &e);
+    let parent = dir.parent().unwrap_or(dir);
+    fs::create_dir_all(parent).map_err(failed)?;
+    let beside = tempfile::Builder::new().prefix(".new-").tempdir_in(parent).map_err(failed)?;
+    for (name, text) in files {
+        fs::write(beside.path().join(name), text).map_err(failed)?;
+    }
+    // Temporary folders are private; a plugin is an ordinary folder.
+    let _ = fs::set_permissions(beside.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    fs::rename(beside.path(), dir).map_err(failed)?;
+    let _ = beside.keep();
+    Ok(())
+}
+
+/// `my-plugin` becomes `MyPlugin`.
+fn class_name(name: &str) -> String {
+    let parts = name.split(['-', '_']).filter(|part| !part.is_empty());
+    let name: String = parts
+        .map(|part| {
+            let mut chars = part.chars();
+            chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+        })
+        .collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("Plugin{name}") } else { name }
+}

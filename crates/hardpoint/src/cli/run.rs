@@ -1,0 +1,209 @@
+//! `hardpoint run PIPELINE`: every stage in order, each plugin in its own worker.
+
+use super::exit_code::Code;
+use super::fields::{self, FIELD_HELP, Field};
+use super::interrupt::{Outcome, unless_interrupted};
+use super::progress::Progress;
+use super::{Shared, files, show};
+use crate::embedded::{
+    Document, Failure, Host, Places, RunEnd, argument_schema, read_bounded, run_pipeline, start_stages,
+};
+use clap::Args;
+use hardpoint_model::document::Format;
+use hardpoint_model::pipeline::{Pipeline, PipelineFailure, PipelineResult};
+use hardpoint_model::{Category, JobError, limits};
+use hardpoint_supervisor::Worker;
+use owo_colors::OwoColorize as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long workers are given to end in order when a command is over or interrupted.
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// One run.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// File that defines the pipeline: .yaml or .json
+    pipeline: PathBuf,
+    #[arg(long, value_name = "NAME=VALUE", help = format!("Input of the first stage, any number of times: {FIELD_HELP}"))]
+    input: Vec<Field>,
+    /// Input from a JSON object in a file, or `-` for stdin; `{"$bytes": base64}` is binary
+    #[arg(long, value_name = "FILE")]
+    input_json: Option<String>,
+    /// Folder for binary results [default: out/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: Run, shared: &Shared, places: &Places) -> Result<Code, Failure> {
+    let began = Instant::now();
+    let pipeline = read(&args.pipeline)?;
+    let host = Host::open(places)?;
+    let progress = Progress::new(shared.json, shared.verbose > 0).for_pipeline(&pipeline);
+    let worked = unless_interrupted(work(&args, &pipeline, &host, &progress)).await;
+    progress.clear();
+    host.stop(STOP_GRACE).await;
+    match worked {
+        Outcome::Done(Ok((end, input))) if shared.json => json(end, &input, &args),
+        Outcome::Done(Ok((end, input))) => person(end, &input, &args, &pipeline, began),
+        Outcome::Done(Err(failure)) => Err(failure),
+        Outcome::Interrupted => Err(Failure::Interrupted),
+    }
+}
+
+async fn work(
+    args: &Run,
+    pipeline: &Pipeline,
+    host: &Host,
+    progress: &Progress,
+) -> Result<(RunEnd, Document), Failure> {
+    let workers = start_stages(host, pipeline, &|event| progress.host(event)).await?;
+    let input = input(args, pipeline, &workers)?;
+    let end = run_pipeline(pipeline, &workers, input.clone(), &|event| progress.run(event, pipeline)).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for worker in workers.iter().filter(|worker| seen.insert(worker.instance())) {
+        progress.output(worker.instance(), worker.output());
+    }
+    Ok((end, input))
+}
+
+fn read(path: &Path) -> Result<Pipeline, Failure> {
+    let file = path.display().to_string();
+    let format = Format::of_file_name(&file).filter(|format| *format != Format::Toml).ok_or_else(|| {
+        Failure::request(
+            format!("{file} is neither .yaml nor .json"),
+            "a pipeline is written in YAML or JSON",
+        )
+    })?;
+    let text = read_bounded(path, limits::PIPELINE_BYTES_MAX).map_err(|e| {
+        Failure::request(format!("{file} cannot be read: {e}"), "check the name of the pipeline's file")
+    })?;
+    Pipeline::parse(&text, &file, format).map_err(Failure::Diagnostics)
+}
+
+/// An input may be meant for any stage: it is typed by the first stage that names it.
+fn input(args: &Run, pipeline: &Pipeline, workers: &[Worker]) -> Result<Document, Failure> {
+    let schema_of = |name: &str| {
+        pipeline
+            .stages
+            .iter()
+            .zip(workers)
+            .find_map(|(stage, worker)| argument_schema(worker, &stage.tool, name))
+    };
+    let mut document = match &args.input_json {
+        Some(file) => fields::from_json_file(file)?,
+        None => Document::new(),
+    };
+    if let Some(unknown) = args.input.iter().find(|field| schema_of(field.name()).is_none()) {
+        let known = pipeline.stages.iter().zip(workers).filter_map(|(stage, worker)| {
+            let properties =
+                worker.tools().get(&stage.tool)?.info.input_schema.get("properties")?.as_object()?;
+            Some(properties.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+        });
+        let known: Vec<String> = known.collect();
+        return Err(Failure::request(
+            format!("no stage of this pipeline takes an input called `{}`", unknown.name()),
+            format!("its stages take {}", known.join("; ")),
+        ));
+    }
+    document.extend(fields::typed(&args.input, schema_of)?);
+    Ok(document)
+}
+
+/// Results that are the input unchanged are not written out again.
+fn is_input(input: &Document, result: &hardpoint_wire::Payload) -> impl Fn(&str) -> bool + use<> {
+    let fields: Document = result.clone().into_fields().unwrap_or_default().into_iter().collect();
+    let same: Vec<String> = input
+        .iter()
+        .filter(|(name, value)| fields.get(*name) == Some(*value))
+        .map(|(name, _)| name.clone())
+        .collect();
+    move |name| same.iter().any(|same| same == name)
+}
+
+fn json(end: RunEnd, _input: &Document, args: &Run) -> Result<Code, Failure> {
+    let result = files::to_json(&end.result, args.out.as_deref())?;
+    let (result, code) = match end.failure {
+        None => (PipelineResult::Done { result, stages_executed: end.stages_executed }, Code::Ok),
+        Some((stage, error, exit)) => {
+            (PipelineResult::Failed(PipelineFailure::of_stage(stage, &error, result, exit)), code_of(&error))
+        }
+    };
+    let document =
+        serde_json::to_value(result).map_err(|e| Failure::host("the result cannot be written", &e))?;
+    show::json(&document);
+    Ok(code)
+}
+
+fn person(
+    end: RunEnd,
+    input: &Document,
+    args: &Run,
+    pipeline: &Pipeline,
+    began: Instant,
+) -> Result<Code, Failure> {
+    let name = pipeline.name.clone().unwrap_or_else(|| {
+        args.pipeline
+            .file_stem()
+            .map_or_else(|| "pipeline".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    });
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&name));
+    anstream::eprintln!();
+    let skip = is_input(input, &end.result);
+    if end.failure.is_none() || end.stages_executed > 0 {
+        show::result(&end.result, skip, &out)?;
+    }
+    match end.failure {
+        None => {
+            let took = show::duration(began.elapsed());
+            anstream::eprintln!("\n{} {} stages in {took}", "done:".green().bold(), end.stages_executed);
+            Ok(Code::Ok)
+        }
+        Some((stage, error, _)) => {
+            tell(&error, Some(stage));
+            Ok(code_of(&error))
+        }
+    }
+}
+
+/// An error of a plugin on stderr, with its traceback.
+pub(super) fn tell(error: &JobError, stage: Option<usize>) {
+    let at = stage.map_or_else(String::new, |stage| format!("stage {stage}: "));
+    anstream::eprintln!("{} {at}{} ({})", "error:".red().bold(), error.message, error.error_type);
+    for line in error.traceback.iter().flat_map(|traceback| traceback.trim_end().lines()) {
+        anstream::eprintln!("  {} {line}", "|".dimmed());
+    }
+    anstream::eprintln!("{} {}", "hint:".cyan().bold(), hint(error));
+}
+
+fn hint(error: &JobError) -> &'static str {
+    match (error.error_type.as_str(), error.category) {
+        ("TimeoutError", _) => {
+            "raise the timeout, or look at why the tool takes so long (-v shows its output)"
+        }
+        ("UnknownTool", _) => "`hardpoint plugin check PLUGIN` lists its tools",
+        (_, Category::UserInput) => {
+            "correct the input; `hardpoint plugin check PLUGIN` shows what the tool takes"
+        }
+        (_, Category::Transient) => "try again",
+        (_, Category::Resource) => "give it more under `[limits]` in its hardpoint.toml, or a smaller input",
+        (_, Category::Fatal) => "this is a fault in the plugin; -v shows what it printed",
+    }
+}
+
+/// Wrong input is the caller's to mend, everything else the plugin's.
+pub(super) fn code_of(error: &JobError) -> Code {
+    match (error.error_type.as_str(), error.category) {
+        ("UnknownTool" | "InputError", Category::UserInput) if error.traceback.is_none() => Code::Request,
+        _ => Code::Tool,
+    }
+}
+
+/// `2.5` as a duration.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is not a number of seconds"))?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(format!("`{text}` is not a time above zero")),
+    }
+}

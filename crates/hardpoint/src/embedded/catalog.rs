@@ -1,0 +1,125 @@
+//! The plugins of a folder: each sub-folder with a `hardpoint.toml`.
+//!
+//! Owns reading manifests. A broken manifest is listed with its mistakes and harms no other plugin.
+
+use super::Failure;
+use hardpoint_model::{Diagnostics, Manifest, PluginName, limits};
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+const MANIFEST: &str = "hardpoint.toml";
+
+/// One plugin folder.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// Name of the folder.
+    pub(crate) folder: String,
+    /// Its path.
+    pub(crate) dir: PathBuf,
+    /// What its manifest says, or what is wrong with it.
+    pub(crate) manifest: Result<Manifest, Diagnostics>,
+}
+
+impl Listed {
+    /// The name to call it by.
+    pub(crate) fn name(&self) -> &str {
+        self.manifest.as_ref().map_or(self.folder.as_str(), |manifest| manifest.name.as_str())
+    }
+}
+
+/// All plugins of a folder, by name.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    dir: PathBuf,
+    plugins: Vec<Listed>,
+}
+
+impl Catalog {
+    /// Reads the manifests of all sub-folders.
+    pub(crate) fn read(dir: &Path) -> Result<Self, Failure> {
+        let entries = fs::read_dir(dir).map_err(|e| {
+            Failure::request(
+                format!("there is no plugins folder at {}: {e}", dir.display()),
+                "name one with `--plugins-dir DIR`, or make a first plugin with `hardpoint plugin new NAME`",
+            )
+        })?;
+        let folders =
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.join(MANIFEST).is_file());
+        let mut plugins: Vec<Listed> = folders.map(read_plugin).collect();
+        plugins.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(Self { dir: dir.to_owned(), plugins })
+    }
+
+    /// In the order of their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Listed> {
+        self.plugins.iter()
+    }
+
+    /// The plugin of this name, if there is exactly one and its manifest is sound.
+    pub(crate) fn find(&self, name: &str) -> Result<(&Listed, &Manifest), Failure> {
+        let mut named = self.plugins.iter().filter(|plugin| plugin.name() == name);
+        let Some(plugin) = named.next() else { return Err(self.unknown(name)) };
+        if let Some(other) = named.next() {
+            return Err(Failure::request(
+                format!(
+                    "two plugins are called `{name}`: {} and {}",
+                    plugin.dir.display(),
+                    other.dir.display()
+                ),
+                "give one of them another `name` in its hardpoint.toml",
+            ));
+        }
+        match &plugin.manifest {
+            Ok(manifest) => Ok((plugin, manifest)),
+            Err(diagnostics) => Err(Failure::Diagnostics(diagnostics.clone())),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> Failure {
+        let known: Vec<String> = self.plugins.iter().map(|plugin| format!("`{}`", plugin.name())).collect();
+        let message = format!("there is no plugin `{name}` in {}", self.dir.display());
+        let hint = match known.as_slice() {
+            [] => "the folder holds no plugin: make one with `hardpoint plugin new NAME`".to_owned(),
+            known => {
+                format!("there are {}; another folder is named with `--plugins-dir DIR`", known.join(", "))
+            }
+        };
+        Failure::Request { message, hint }
+    }
+}
+
+fn read_plugin(dir: PathBuf) -> Listed {
+    let folder = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let path = dir.join(MANIFEST);
+    let shown = relative(&path);
+    let manifest = match read_bounded(&path, limits::MANIFEST_BYTES_MAX) {
+        Ok(text) => Manifest::parse(&text, &shown),
+        Err(e) => Err(Diagnostics::of_file(&shown, format!("it cannot be read: {e}"), "check the file")),
+    };
+    Listed { folder, dir, manifest }
+}
+
+/// Reads a text file, but never more than one byte above `max`, which a parser then refuses.
+pub(crate) fn read_bounded(path: &Path, max: usize) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(max as u64 + 1).read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+/// A path as a person in the current folder would write it.
+fn relative(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).display().to_string()
+}
+
+/// Whether a text can name a plugin; else why not, and a name that could.
+pub(crate) fn check_name(name: &str) -> Result<PluginName, Failure> {
+    name.parse().map_err(|error: hardpoint_model::ids::NameError| {
+        let hint = PluginName::suggested_for(name).map_or_else(
+            || "use lower-case letters, digits, `-` and `_`".to_owned(),
+            |suggested| format!("how about `{suggested}`"),
+        );
+        Failure::request(error.to_string(), hint)
+    })
+}

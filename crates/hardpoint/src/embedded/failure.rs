@@ -1,0 +1,108 @@
+//! Why a command could not do what it was asked, before or besides the plugin's own answer.
+//!
+//! Owns the kinds, their words and their JSON. Must not know exit codes.
+
+use hardpoint_env::EnvError;
+use hardpoint_model::{Category, Diagnostics};
+use hardpoint_supervisor::StartFailure;
+use serde_json::{Value, json};
+use std::fmt;
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The request was wrong.
+    Request { message: String, hint: String },
+    /// A manifest or pipeline has mistakes.
+    Diagnostics(Diagnostics),
+    /// An environment could not be built.
+    Environment(EnvError),
+    /// A plugin could not be started.
+    Start { plugin: String, failure: StartFailure },
+    /// The host had trouble.
+    Host { message: String },
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Failure {
+    pub(crate) fn request(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Request { message: message.into(), hint: hint.into() }
+    }
+
+    pub(crate) fn host(what: &str, source: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(Some(source), |cause| cause.source());
+        Self::Host { message: causes.fold(what.to_owned(), |text, cause| format!("{text}: {cause}")) }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Request { hint, .. } => Some(hint.clone()),
+            Self::Environment(error) => Some(error.hint()),
+            Self::Start { plugin, failure } => Some(start_hint(plugin, failure)),
+            Self::Host { .. } | Self::Diagnostics(_) | Self::Interrupted => None,
+        }
+    }
+
+    /// The same for scripts.
+    pub(crate) fn to_json(&self) -> Value {
+        let (error_type, category) = match self {
+            Self::Request { .. } => ("InvalidRequest", Category::UserInput),
+            Self::Diagnostics(_) => ("InvalidFile", Category::UserInput),
+            Self::Environment(_) => ("EnvironmentError", Category::Fatal),
+            Self::Start { failure, .. } => (failure.error.error_type.as_str(), failure.error.category),
+            Self::Host { .. } => ("HostError", Category::Fatal),
+            Self::Interrupted => ("Cancelled", Category::Transient),
+        };
+        let mut document =
+            json!({"ok": false, "error": self.to_string(), "error_type": error_type, "category": category});
+        if let (Self::Start { failure, .. }, Some(fields)) = (self, document.as_object_mut()) {
+            if let Some(exit) = &failure.exit {
+                fields.insert("exit_reason".to_owned(), json!(exit.reason));
+            }
+            fields.insert("traceback".to_owned(), json!(failure.error.traceback));
+        }
+        document
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request { message, .. } | Self::Host { message } => f.write_str(message),
+            Self::Diagnostics(diagnostics) => diagnostics.fmt(f),
+            Self::Environment(error) => error.fmt(f),
+            Self::Start { failure, .. } => {
+                f.write_str(&failure.error.message)?;
+                for line in detail(failure) {
+                    write!(f, "\n  | {line}")?;
+                }
+                Ok(())
+            }
+            Self::Interrupted => f.write_str("interrupted"),
+        }
+    }
+}
+
+/// The plugin's own words: its traceback, else what it wrote to stderr.
+fn detail(failure: &StartFailure) -> Vec<String> {
+    match (&failure.error.traceback, &failure.exit) {
+        (Some(traceback), _) => traceback.trim_end().lines().map(str::to_owned).collect(),
+        (None, Some(exit)) => exit.stderr_tail.clone(),
+        (None, None) => Vec::new(),
+    }
+}
+
+fn start_hint(plugin: &str, failure: &StartFailure) -> String {
+    match failure.error.error_type.as_str() {
+        "ModuleNotFoundError" | "ImportError" => {
+            format!("add the missing package to `requirements` under `[python]` in {plugin}/hardpoint.toml")
+        }
+        "StartupTimeout" => {
+            format!("if it needs longer, raise `startup_seconds` under `[limits]` in {plugin}/hardpoint.toml")
+        }
+        "MemoryError" => format!("raise `memory_mb` under `[limits]` in {plugin}/hardpoint.toml"),
+        _ => format!("mend the plugin, then look at it with `hardpoint plugin check {plugin}`"),
+    }
+}
