@@ -17,7 +17,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "tests"))
-from driver import Worker  # noqa: E402
+from driver import Worker
 
 TEXT = "x" * 100
 FLOOR = """

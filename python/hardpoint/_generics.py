@@ -25,7 +25,7 @@ def generic_spec(annotation: Any, scope: dict[str, Any], inside: tuple[Any, ...]
     if hasattr(annotation, "__metadata__"):
         return _annotated(annotation, scope, inside)
     origin = getattr(annotation, "__origin__", None)
-    arguments = getattr(annotation, "__args__", ())
+    arguments: tuple[Any, ...] = getattr(annotation, "__args__", ())
     typing = sys.modules.get("typing")
     if origin is None or (typing is not None and origin is typing.Union):
         return _union(arguments, scope, inside)
@@ -131,7 +131,7 @@ def _array(arguments: tuple[Any, ...], scope: dict[str, Any], inside: tuple[Any,
     def convert(value: Any) -> list[Any]:
         if type(value) is not list:
             raise TypeError(f"expected an array, got {_json_name(value)}")
-        return [build(element) for element in value]  # type: ignore[misc]
+        return [build(element) for element in value]
 
     return Spec(schema, (), convert)
 
@@ -148,7 +148,7 @@ def _tuple(arguments: tuple[Any, ...], scope: dict[str, Any], inside: tuple[Any,
     items = [spec_of(argument, scope, inside) for argument in arguments]
     checks = [_checked(item) for item in items]
     count = len(items)
-    schema = {"type": "array", "prefixItems": [item.schema for item in items]}
+    schema: dict[str, Any] = {"type": "array", "prefixItems": [item.schema for item in items]}
     schema.update(minItems=count, maxItems=count)
 
     def convert(value: Any) -> tuple[Any, ...]:
@@ -203,7 +203,8 @@ def class_spec(cls: Any, scope: dict[str, Any], inside: tuple[Any, ...]) -> Spec
     if hasattr(cls, "__dataclass_fields__"):
         return _dataclass(cls, own_scope, (*inside, cls))
     if any(base.__module__ == "enum" and base.__name__ == "Enum" for base in cls.__mro__):
-        return _choice(list(cls))  # type: ignore[call-overload]
+        members: dict[str, Any] = vars(cls)["_member_map_"]
+        return _choice([*members.values()])
     return _known_class(cls)
 
 

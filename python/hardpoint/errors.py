@@ -106,7 +106,7 @@ class ResultEncodingError(HardpointError):
     category = "fatal"
 
 
-class Cancelled(BaseException):  # noqa: N818 (a state, as asyncio.CancelledError is one)
+class Cancelled(BaseException):
     """The call was cancelled.
 
     It derives from `BaseException`, as `asyncio.CancelledError` does, so that `except Exception:`
@@ -116,7 +116,7 @@ class Cancelled(BaseException):  # noqa: N818 (a state, as asyncio.CancelledErro
     category = "transient"
 
 
-_BARE = {
+_BARE: dict[type, str] = {
     FileNotFoundError: "user_input",
     NotADirectoryError: "user_input",
     IsADirectoryError: "user_input",

@@ -121,7 +121,7 @@ def test_hooks_answer(either):
     assert either.request("validate")["result"] is None
     assert either.request("config_options")["result"] == {"language": ["deu", "eng"]}
     assert either.request("reconfigure", old={}, new={"a": {"$value": {"$blob": 1}}})["type"] == "result"
-    assert either.call("state")["result"]["config"] == {"a": {"$value": {"$blob": 1}}} or True
+    assert either.call("state")["result"]["config"] == {"a": {"$value": {"$blob": 1}}}
     assert either.request("cleanup")["type"] == "result"
 
 
@@ -143,7 +143,7 @@ def test_requests_may_be_sent_ahead():
 
 
 def test_ping_is_answered_while_a_call_runs(either):
-    call_id = either.start("sleep", {"seconds": 20})
+    call_id = either.start("spin", {"seconds": 20})
     pong = {}
     while pong.get("calls_running") != 1:
         pong = either.request("ping")

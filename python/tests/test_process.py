@@ -6,7 +6,7 @@ import os
 import time
 
 import pytest
-from driver import Worker, wait_until
+from driver import Gone, Worker, wait_until
 
 
 def test_it_exits_when_the_host_is_gone(either):
@@ -55,7 +55,7 @@ def test_ps_shows_the_instance(worker):
 def test_a_forked_child_does_not_hold_the_connection(worker):
     pid = worker.call("fork_sleeper")["result"]
     os.kill(worker.process.pid, 9)
-    with pytest.raises(Exception, match=""):
+    with pytest.raises((Gone, ConnectionResetError)):
         while True:
             worker.receive()
     os.kill(pid, 9)
@@ -82,7 +82,8 @@ def test_it_sleeps_without_waking_up(worker):
 def test_signals_of_life_come_during_a_slow_import(tmp_path):
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\n")
     with Worker("slow:Slow", str(tmp_path), initialize=False) as worker:
-        assert worker.request("ping")["calls_running"] == 1
+        while worker.request("ping")["calls_running"] == 0:
+            pass
         worker.socket.close()
         assert worker.wait() == 0
 

@@ -11,7 +11,7 @@ from driver import Worker
 
 GOOD = {
     "int_ok": [2**64 - 1, -(2**63)],
-    "keys": {"1": "c", "null": "b", "1.5": "d"},
+    "keys": {"1": "a", "null": "b", "false": "c", "1.5": "d"},
     "looks_like": {"a": {"$value": {"$blob": 0}}, "b": {"$value": {"$value": {"$value": {"$blob": 1}}}},
                    "c": {"$blob": 1, "x": 2}},
     "string_like": ['{"$blob":0}', "$blob"],

@@ -126,7 +126,7 @@ class Loop:
     def _begin(self, call: Call, done: Done) -> None:
         drive = self._stream if call.tool.kind == ASYNC_STREAM else self._value
         steps = _Steps(self._fence, call, drive(call))
-        task: asyncio.Task[Any] = self._loop.create_task(steps)  # type: ignore[arg-type]
+        task: asyncio.Task[Any] = self._loop.create_task(steps)
         loop = self._loop
         call.cancel_task = lambda: loop.call_soon_threadsafe(task.cancel)
         if call.cancelled:

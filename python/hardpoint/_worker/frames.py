@@ -6,7 +6,7 @@ what a message means. Everything wrong with an envelope is a `Violation`.
 
 from __future__ import annotations
 
-from _collections import deque
+from _collections import deque  # type: ignore[import-not-found,unused-ignore]
 from _struct import Struct, unpack_from
 
 from hardpoint._worker.limits import (
@@ -113,9 +113,8 @@ class FrameBuffer:
         if entries is None:
             if body_length:
                 raise Violation(f"a body of {body_length} bytes without blobs")
-            return Message(header, None, '"$' in text)
-        blobs = self._take_blobs(entries, body_start, body_length)
-        return Message(header, blobs, '"$' in text)
+            return Message(header, None, '"$' in text or "\\u0024" in text)
+        return Message(header, self._take_blobs(entries, body_start, body_length), True)
 
     def _take_blobs(self, entries: Any, at: int, body_length: int) -> list[Blob]:
         from hardpoint._worker.blobs import PassedBlob

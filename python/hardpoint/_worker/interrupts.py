@@ -10,9 +10,8 @@ forget one that came too late: `ThreadFence.leave`.
 
 from __future__ import annotations
 
-from _thread import allocate_lock, get_ident
-
 import _signal  # type: ignore[import-not-found,unused-ignore]
+from _thread import allocate_lock, get_ident
 
 from hardpoint.errors import Cancelled
 

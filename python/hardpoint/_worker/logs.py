@@ -24,13 +24,18 @@ class _ToHost(logging.Handler):
         # Queueing a frame is one atomic step; a lock here could be held where an interrupt hits.
         self.lock = None
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        if self.filter(record):
+            self.emit(record)
+        return True
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             message = self.format(record)
         except Exception as error:
             message = f"{record.msg!r} (could not be formatted: {type(error).__name__})"
         worker = self._worker
-        worker.log(worker.current_call_id(), _level(record.levelno), record.name, message)
+        worker.port.log(worker.current_call_id(), _level(record.levelno), record.name, message)
 
 
 def _level(number: int) -> str:

@@ -8,7 +8,7 @@ outside plugin code, by whoever holds the send lock.
 
 from __future__ import annotations
 
-from _collections import deque
+from _collections import deque  # type: ignore[import-not-found,unused-ignore]
 from _thread import allocate_lock
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ class Outbox:
                     if type(frame) is bytes:
                         parts.append(frame)
                     else:
-                        carrier = frame  # type: ignore[assignment]
+                        carrier = frame
                         break
                 if parts:
                     self._socket.sendall(parts[0] if len(parts) == 1 else b"".join(parts))
@@ -55,10 +55,9 @@ class Outbox:
     def _send_with_fds(self, frame: OutgoingFrame) -> None:
         sent = 0
         if frame.fds:
-            from array import array
-
             # 1 and 1 are SOL_SOCKET and SCM_RIGHTS on Linux; the module knows them elsewhere.
             import _socket
+            from array import array
 
             rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array("i", frame.fds))]
             # The descriptors travel on the first byte; a partial send carries all of them.

@@ -8,7 +8,17 @@ from __future__ import annotations
 import sys
 
 from hardpoint._plugin import Plugin
-from hardpoint._worker.tools import ASYNC, ASYNC_STREAM, STREAM, SYNC, Tool, ToolError, clean_text, kind_of, tools_of
+from hardpoint._worker.tools import (
+    ASYNC,
+    ASYNC_STREAM,
+    STREAM,
+    SYNC,
+    Tool,
+    ToolError,
+    clean_text,
+    kind_of,
+    tools_of,
+)
 from hardpoint.errors import HardpointError
 
 TYPE_CHECKING = False
@@ -64,8 +74,8 @@ class Loaded:
             how = SYNC
         if how in (STREAM, ASYNC_STREAM):
             raise ToolError(f"hook `{method}` must not be a generator")
-        tool = Tool(kind, ASYNC if how == ASYNC else SYNC, getattr(self, f"_{kind}", None) or self._plain(method))
-        return tool
+        run = getattr(self, f"_{kind}", None) or self._plain(method)
+        return Tool(kind, ASYNC if how == ASYNC else SYNC, run)
 
     def _plain(self, method: str) -> Any:
         return lambda: getattr(self._ready(), method)()

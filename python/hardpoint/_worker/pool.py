@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import sys
 import threading
+from _queue import SimpleQueue
 from _thread import allocate_lock, get_ident
 from time import monotonic
-
-from _queue import SimpleQueue
 
 from hardpoint._worker.interrupts import ThreadFence
 from hardpoint._worker.streams import run_stream
 from hardpoint._worker.tools import ASYNC, ASYNC_STREAM, STREAM
 from hardpoint._worker.values import ValueEncoder
+from hardpoint.errors import Cancelled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,6 +117,9 @@ class Pool:
         self._finished(call)
 
     def _call_tool(self, call: Call) -> Any:
+        # Looked at inside the fence: a cancel that came before it could interrupt nothing yet.
+        if call.cancelled:
+            raise Cancelled("the call was cancelled before it began")
         return call.tool.function(**call.tool.arguments(call, self._worker.context))  # type: ignore[misc]
 
     def _async_done(

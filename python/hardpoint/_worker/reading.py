@@ -12,17 +12,16 @@ With `always` (more than one call at a time) the I/O thread reads from the hands
 
 from __future__ import annotations
 
+import _socket
 import os
 from _thread import allocate_lock, start_new_thread
-
-import _socket
 
 from hardpoint._worker.frames import FrameBuffer, Message, Violation
 from hardpoint._worker.limits import BLOB_FDS_MAX, IDLE_TICKS, PROGRESS_GAP_SECONDS, TICK_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Callable
 
     from hardpoint._worker.calls import Call
     from hardpoint._worker.interrupts import MainFence
@@ -58,7 +57,6 @@ class Reading:
         self._gate.acquire()
         self._wake_read = self._wake_write = -1
         self._polling = False
-        self._kicked = False
         self._main_wants = False
         self.asleep = False
         self.always = False
@@ -108,8 +106,8 @@ class Reading:
         """Something was queued by a plugin thread: see that the I/O thread looks."""
         if self.asleep:
             self.wake()
-        elif self._polling and not self._kicked:
-            self._kicked = True
+        elif self._polling:
+            # Every time, without a "written already": an interrupt could hit between flag and write.
             self._write_wake()
 
     def wake(self) -> None:
@@ -193,7 +191,6 @@ class Reading:
                 for fd, _events in ready:
                     if fd == self._wake_read:
                         os.read(fd, 4096)
-                        self._kicked = False
                     else:
                         self.fill()
         finally:

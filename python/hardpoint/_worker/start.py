@@ -5,12 +5,11 @@ Owns: the inherited socket, stdio, signals, fork, the handshake. Must not know: 
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found,unused-ignore]
+import _socket
 import os
 import sys
 from time import monotonic
-
-import _signal  # type: ignore[import-not-found,unused-ignore]
-import _socket
 
 from hardpoint._worker.calls import Call
 from hardpoint._worker.frames import Violation, pack
@@ -35,10 +34,10 @@ FD_FLOOR = 100
 def main() -> None:
     """Run the worker until its host is done with it."""
     try:
-        fd = _claim(int(os.environ.pop("HARDPOINT_FD", "3")))
-        worker = Worker(_socket.socket(fileno=fd))
+        socket = _socket.socket(fileno=_claim(int(os.environ.pop("HARDPOINT_FD", "3"))))
+        worker = Worker(socket)
         worker.fence.install()
-        _prepare_process(worker, fd)
+        _prepare_process(worker, socket)
         worker.reading.right.acquire()
         while worker.hello is None:
             worker.reading.fill()
@@ -66,7 +65,7 @@ def _claim(fd: int) -> int:
     return high
 
 
-def _prepare_process(worker: Worker, fd: int) -> None:
+def _prepare_process(worker: Worker, socket: _socket.socket) -> None:
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -75,25 +74,25 @@ def _prepare_process(worker: Worker, fd: int) -> None:
     def in_child() -> None:
         # A forked child is the plugin's: it must neither speak for the worker nor keep its
         # socket open after the worker is gone.
-        worker.forked = True
-        os.close(fd)
+        worker.port.forked = True
+        os.close(socket.detach())
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
     os.register_at_fork(after_in_child=in_child)
 
 
 def _checked(hello: dict[str, Any]) -> dict[str, Any]:
-    plugin = hello["plugin"]
     try:
+        plugin = hello["plugin"]
         for name in ("name", "entry", "dir", "instance"):
             if type(plugin[name]) is not str:
                 raise Violation(f"a `hello` whose plugin.{name} is not a string")
         protocol = hello["protocol"]
         numbers = (protocol["min"], protocol["max"], hello["concurrency"])
+        if any(type(number) is not int for number in numbers) or hello["concurrency"] < 1:
+            raise Violation("a `hello` with a field of the wrong type")
     except (KeyError, TypeError) as error:
         raise Violation(f"a `hello` without a field: {error}") from None
-    if any(type(number) is not int for number in numbers) or hello["concurrency"] < 1:
-        raise Violation("a `hello` with a field of the wrong type")
     return hello
 
 

@@ -36,12 +36,17 @@ def run_stream(
         # Inside the fence: the I/O thread may have gone to sleep since the last item.
         if reading.asleep:
             reading.wake()
+        if call.cancelled and function is not close:
+            # Looked at inside the fence: an interrupt that came before it reached nothing.
+            raise Cancelled("the call was cancelled")
         return function(*args)
 
     def begin() -> Any:
         return iter(call.tool.function(**call.tool.arguments(call, worker.context)))  # type: ignore[misc]
 
+    close: Any = None
     generator = fence.run(call, watched, begin)
+    close = getattr(generator, "close", None)
     sent = 0
     flushed = monotonic()
     try:
@@ -66,6 +71,5 @@ def run_stream(
                 worker.outbox.flush()
                 flushed = now
     finally:
-        close = getattr(generator, "close", None)
         if close is not None:
             fence.run(call, watched, close)

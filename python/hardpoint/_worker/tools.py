@@ -34,7 +34,7 @@ class Tool:
 
     __slots__ = (
         "attribute", "context_name", "description", "extra", "function", "input_schema", "is_hook",
-        "kind", "kinds", "name", "output_schema", "plain", "quick", "required", "specs",
+        "kind", "kinds", "name", "output_schema", "quick", "required", "specs",
         "timeout_seconds",
     )  # fmt: skip
 
@@ -51,7 +51,6 @@ class Tool:
         self.specs: dict[str, Spec] = {}
         self.kinds: dict[str, tuple[type, ...] | None] = {}
         self.required: frozenset[str] = frozenset()
-        self.plain = False
         self.quick = False
         self.timeout_seconds: float | None = None
         self.input_schema: dict[str, Any] = {}
@@ -71,7 +70,7 @@ class Tool:
     def arguments(self, call: Call, context: Callable[[Call], Any]) -> dict[str, Any]:
         """The keyword arguments for this call; `InputError` names every field that is wrong."""
         args = call.args
-        if self.plain and call.blobs is None and not call.escaped:
+        if not call.escaped:
             kinds = self.kinds
             for name, value in args.items():
                 accepted = kinds.get(name, ())
@@ -79,6 +78,8 @@ class Tool:
                     break
             else:
                 if self.required <= args.keys():
+                    if self.context_name is not None:
+                        args[self.context_name] = context(call)
                     return args
         return self._convert(call, context)
 
@@ -228,7 +229,6 @@ def _read_annotations(tool: Tool, plain: Any, names: list[str], defaults: dict[s
         tool.kinds[name] = spec.kinds
         properties[name] = _with_default(spec.schema, defaults, name)
     tool.required = frozenset(name for name in properties if name not in defaults)
-    tool.plain = tool.context_name is None
     schema: dict[str, Any] = {"type": "object", "properties": properties}
     required = [name for name in properties if name not in defaults]
     if required:

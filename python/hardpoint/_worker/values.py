@@ -46,11 +46,11 @@ try:
     from _json import make_encoder as _make_encoder
     from _json import make_scanner as _make_scanner
 
-    _scan: Callable[[str, int], tuple[Any, int]] = _make_scanner(_ScannerSettings())
+    _scan: Callable[[str, int], tuple[Any, int]] = _make_scanner(_ScannerSettings())  # type: ignore[arg-type]
 
     def c_encoder(default: Callable[[Any], Any]) -> Callable[[Any, int], tuple[str, ...]]:
         """An encoder that asks `default` for what JSON does not know."""
-        return _make_encoder(None, default, _quote, None, ":", ",", False, False, False)  # type: ignore[arg-type,return-value]
+        return _make_encoder(None, default, _quote, None, ":", ",", False, False, False)
 
     c_encoder(repr)([1], 0)
 except (ImportError, TypeError):  # pragma: no cover (another interpreter than CPython 3.9 to 3.13)
@@ -144,7 +144,8 @@ class ValueEncoder:
         try:
             data = "".join(self._encode(plain, 0)).encode()
         except UnicodeEncodeError as error:
-            raise ResultEncodingError(f"a string holds a lone surrogate: {error.object[error.start]!a}") from None
+            found = error.object[error.start]
+            raise ResultEncodingError(f"a string holds a lone surrogate: {found!a}") from None
         return Encoded(data, walk.blobs or None, walk.non_finite)
 
     def _default(self, value: Any) -> Any:
@@ -193,7 +194,8 @@ def to_plain(value: Any) -> Any:
 
 
 def _is_field(field: Any) -> bool:
-    return field._field_type.name == "_FIELD"
+    kind: str = field._field_type.name
+    return kind == "_FIELD"
 
 
 def type_name(value: Any) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _collections import deque
+from _collections import deque  # type: ignore[import-not-found,unused-ignore]
 from _thread import get_ident
 from time import monotonic
 
@@ -17,6 +17,7 @@ from hardpoint._worker.calls import Call
 from hardpoint._worker.frames import Message, Violation, pack
 from hardpoint._worker.interrupts import MainFence
 from hardpoint._worker.outbox import Outbox
+from hardpoint._worker.port import Port
 from hardpoint._worker.reading import Reading
 from hardpoint._worker.values import Encoded, decode, dumps
 from hardpoint.errors import Cancelled, ResultEncodingError
@@ -39,7 +40,6 @@ class Worker:
         self.outbox = Outbox(socket)
         self.fence = MainFence()
         self.reading = Reading(socket, self.outbox, self.fence, self.handle, die)
-        self.reading.late = self._send_late_progress
         self.calls: dict[int, Call] = {}
         self.waiting: deque[Call] = deque()
         self.running: dict[int, Call] = {}
@@ -48,11 +48,8 @@ class Worker:
         self.loading = False
         self.main_ident = get_ident()
         self.fences: dict[int, ThreadFence] = {}
-        self.late: dict[int, Call] = {}
-        self.logs_sent = 0
-        self.logs_dropped = 0
-        self.logs_second = 0
-        self.forked = False
+        self.port = Port(self)
+        self.reading.late = self.port.send_due
         # With more than one call at a time: what starts the next waiting call.
         self.pump: Callable[[], None] | None = None
         self.lock: Any = None
@@ -66,14 +63,14 @@ class Worker:
             kind = header["type"]
             if kind == "call":
                 self._on_call(header, message)
+            elif type(kind) is not str:
+                raise Violation("a message whose `type` is not a string")
             elif kind in _REQUESTS:
                 self._on_request(kind, header, message)
+            elif kind in _ACTIONS:
+                _ACTIONS[kind](self, header)
             else:
-                action = _ACTIONS.get(kind) if type(kind) is str else None
-                if action is None:
-                    self._on_unknown(kind, header)
-                else:
-                    action(self, header)
+                self._on_unknown(kind, header)
         except KeyError as error:
             raise Violation(f"a `{header.get('type')}` without {error}") from None
 
@@ -90,11 +87,16 @@ class Worker:
         call.received = monotonic()
         timeout_ms = header["timeout_ms"]
         if timeout_ms is not None:
+            if type(timeout_ms) is not int:
+                raise Violation("a `call` whose `timeout_ms` is not a number")
             call.timeout_ms = timeout_ms
         job = header["job"]
         if job is not None:
             call.job = job
-        call.credit = header["credit"]
+        credit = header["credit"]
+        if type(credit) is not int:
+            raise Violation("a `call` whose `credit` is not a number")
+        call.credit = credit
         if message.blobs is not None:
             call.blobs = message.blobs
         if message.escaped:
@@ -143,6 +145,8 @@ class Worker:
 
     def _on_cancel(self, header: dict[str, Any]) -> None:
         call_id, phase = header["id"], header["phase"]
+        if type(call_id) is not int or phase not in ("cooperative", "interrupt"):
+            raise Violation("a `cancel` with a field of the wrong type")
         call = self.calls.get(call_id)
         if call is None:
             # Its answer and the cancel crossed.
@@ -184,10 +188,10 @@ class Worker:
         return True
 
     def _on_credit(self, header: dict[str, Any]) -> None:
-        call = self.calls.get(header["id"])
-        items = header["items"]
-        if type(items) is not int or items < 0:
-            raise Violation("a `credit` whose `items` is not a number")
+        call_id, items = header["id"], header["items"]
+        if type(call_id) is not int or type(items) is not int or items < 0:
+            raise Violation("a `credit` with a field of the wrong type")
+        call = self.calls.get(call_id)
         if call is not None:
             call.credit += items
             if call.credit_gate is not None:
@@ -213,9 +217,7 @@ class Worker:
         self.outbox.flush()
         leave(0)
 
-    def _on_unknown(self, kind: Any, header: dict[str, Any]) -> None:
-        if type(kind) is not str:
-            raise Violation("a message whose `type` is not a string")
+    def _on_unknown(self, kind: str, header: dict[str, Any]) -> None:
         given = header.get("id")
         text = f"this worker does not know the message `{kind[:100]}`"
         self.refuse(given if type(given) is int else 0, "UnknownMessage", text, "fatal")
@@ -239,7 +241,7 @@ class Worker:
         from hardpoint._worker.failures import job_error
 
         if call.progress_late is not None:
-            self.send_late(call)
+            self.port.send_late(call)
         error = job_error(exc, *self.identity(), cancelled=call.cancelled)
         header = {"type": "error", "id": call.id, "error": error, "execution_time_ms": elapsed_ms}
         self.calls.pop(call.id, None)
@@ -250,9 +252,9 @@ class Worker:
         """Queue the result of a call; `ResultEncodingError` when it cannot be sent."""
         if value.non_finite:
             text = f"{value.non_finite} non-finite numbers (NaN, Infinity) in the result became null"
-            self.log(call.id, "warning", "hardpoint", text)
+            self.port.log(call.id, "warning", "hardpoint", text)
         if call.progress_late is not None:
-            self.send_late(call)
+            self.port.send_late(call)
         header = b'{"type":"result","id":%d,"execution_time_ms":%.3f,"items":%d,"result":%b}' % (
             call.id,
             elapsed_ms,
@@ -269,80 +271,13 @@ class Worker:
         """Queue one item of a stream."""
         if value.non_finite:
             text = f"{value.non_finite} non-finite numbers (NaN, Infinity) in item {seq} became null"
-            self.log(call.id, "warning", "hardpoint", text)
+            self.port.log(call.id, "warning", "hardpoint", text)
         header = b'{"type":"item","id":%d,"seq":%d,"item":%b}' % (call.id, seq, value.json)
         self.outbox.queue.append(framed(header, value.blobs))
 
-    def identity(self) -> tuple[str | None, str | None]:
-        """Plugin name and instance, for errors."""
-        if self.hello is None:
-            return None, None
-        plugin = self.hello["plugin"]
-        return plugin.get("name"), plugin.get("instance")
-
-    # What calls say meanwhile (the port of a Context). Plugin threads run this: append, then kick.
-
     def context(self, call: Call) -> Context:
         """The context to inject."""
-        return Context(call, self)
-
-    def post(self, frame: bytes) -> None:
-        """Queue a frame from plugin code; wait when the host does not keep up."""
-        if self.forked:
-            return
-        queue = self.outbox.queue
-        queue.append(frame)
-        self.reading.kick()
-        if len(queue) > limits.OUTBOX_FRAMES_MAX:
-            from time import sleep
-
-            while len(queue) > limits.OUTBOX_FRAMES_MAX // 2:
-                self.reading.kick()
-                sleep(0.001)
-
-    def progress(self, call: Call, fraction: float | None, message: str) -> None:
-        """Send progress, at most every 100 ms; the last word waits for its turn."""
-        if self.calls.get(call.id) is not call:
-            return
-        header = {"type": "progress", "id": call.id, "fraction": fraction, "message": message}
-        frame = pack(dumps(header))
-        now = monotonic()
-        if now - call.progress_sent_at >= limits.PROGRESS_GAP_SECONDS:
-            call.progress_sent_at = now
-            call.progress_late = None
-            self.late.pop(call.id, None)
-            self.post(frame)
-        elif call.progress_late is None:
-            call.progress_late = frame
-            self.late[call.id] = call
-            self.reading.kick()
-        else:
-            call.progress_late = frame
-
-    def usage(self, call: Call, amounts: dict[str, float]) -> None:
-        """Send what a call used."""
-        if self.calls.get(call.id) is call:
-            self.post(pack(dumps({"type": "usage", "id": call.id, "usage": amounts})))
-
-    def log(self, call_id: int | None, level: str, logger: str, message: str) -> None:
-        """Send a log line: at most so many a second, the next one says how many were dropped."""
-        second = int(monotonic())
-        if second != self.logs_second:
-            self.logs_second, self.logs_sent = second, 0
-        if self.logs_sent >= limits.LOGS_PER_SECOND_MAX:
-            self.logs_dropped += 1
-            return
-        self.logs_sent += 1
-        dropped, self.logs_dropped = self.logs_dropped, 0
-        header = {
-            "type": "log",
-            "id": call_id,
-            "level": level,
-            "logger": logger,
-            "message": cut_line(message),
-            "dropped": dropped,
-        }
-        self.post(pack(dumps(header)))
+        return Context(call, self.port)
 
     def current_call_id(self) -> int | None:
         """The call that the running thread works for."""
@@ -354,22 +289,12 @@ class Worker:
             call = self.fences[ident].call
         return None if call is None else call.id
 
-    def send_late(self, call: Call) -> None:
-        """Send the progress that waits for its turn, now."""
-        self.late.pop(call.id, None)
-        frame, call.progress_late = call.progress_late, None
-        if frame is not None:
-            call.progress_sent_at = monotonic()
-            self.outbox.queue.append(frame)
-
-    def _send_late_progress(self) -> bool:
-        if not self.late:
-            return False
-        due = monotonic() - limits.PROGRESS_GAP_SECONDS
-        for call in list(self.late.values()):
-            if call.progress_sent_at <= due:
-                self.send_late(call)
-        return bool(self.late)
+    def identity(self) -> tuple[str | None, str | None]:
+        """Plugin name and instance, for errors."""
+        if self.hello is None:
+            return None, None
+        plugin = self.hello["plugin"]
+        return plugin.get("name"), plugin.get("instance")
 
 
 def framed(header: bytes, blobs: list[Any] | None) -> Any:
@@ -384,17 +309,6 @@ def framed(header: bytes, blobs: list[Any] | None) -> Any:
     from hardpoint._worker.blobs import frame_with_blobs
 
     return frame_with_blobs(header, blobs)
-
-
-def cut_line(text: str) -> str:
-    """A log line within its limit."""
-    if len(text) * 4 <= limits.LOG_LINE_BYTES_MAX:
-        return text
-    data = text.encode("utf-8", "replace")
-    if len(data) <= limits.LOG_LINE_BYTES_MAX:
-        return text
-    mark = f"... [cut: {len(data)} bytes]"
-    return data[: limits.LOG_LINE_BYTES_MAX - len(mark)].decode("utf-8", "ignore") + mark
 
 
 def close_blobs(call: Call) -> None:

@@ -13,7 +13,16 @@ import threading
 import time
 from typing import Any, AsyncIterator, Iterator
 
-from hardpoint import Cancelled, Context, InputError, Plugin, ResourceError, ResourceShortfall, TransientError, tool
+from hardpoint import (
+    Cancelled,
+    Context,
+    InputError,
+    Plugin,
+    ResourceError,
+    ResourceShortfall,
+    TransientError,
+    tool,
+)
 
 
 class Color(enum.Enum):
@@ -74,7 +83,7 @@ class Sample(Plugin):
         values = {
             "nan": lambda: {"a": float("nan"), "b": [float("inf"), 1.5]}, "int_ok": lambda: [2**64 - 1, -(2**63)],
             "int_high": lambda: {"n": [2**64]}, "int_low": lambda: -(2**63) - 1,
-            "keys": lambda: {1: "a", None: "b", True: "c", 1.5: "d"}, "bad_key": lambda: {(1, 2): 3},
+            "keys": lambda: {1: "a", None: "b", False: "c", 1.5: "d"}, "bad_key": lambda: {(1, 2): 3},
             "surrogate": lambda: ["\udc80"], "deep_ok": lambda: deep, "deep": lambda: [deep],
             "circle": lambda: self._circle(), "unknown": lambda: {"x": [1, object()]},
             "looks_like": lambda: {"a": {"$blob": 0}, "b": {"$value": {"$blob": 1}}, "c": {"$blob": 1, "x": 2}},
