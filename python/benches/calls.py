@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "tests"))
 from driver import Worker
 
 TEXT = "x" * 100
+PLUGIN = ("echo_plugin:Echo", os.path.join(HERE, "plugins"))
 FLOOR = """
 import json, os, socket, struct
 s = socket.socket(fileno=3)
@@ -115,7 +116,7 @@ def starts(count: int = 20) -> tuple[float, float]:
     """Median milliseconds from spawn to ready, and of an interpreter that does nothing."""
     ready, bare = [], []
     for _ in range(count):
-        with Worker(initialize=False) as worker:
+        with Worker(*PLUGIN, initialize=False) as worker:
             worker.receive()
             ready.append(time.perf_counter() - worker.started)
         begin = time.perf_counter()
@@ -127,7 +128,7 @@ def starts(count: int = 20) -> tuple[float, float]:
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
     bare_us = floor(seconds)
-    with Worker() as worker:
+    with Worker(*PLUGIN) as worker:
         ping_pong(worker.socket, 0.2)
         worker_us = ping_pong(worker.socket, seconds)
         rate = pipelined(worker.socket, seconds)

@@ -8,16 +8,20 @@ import enum
 import json
 import pathlib
 import typing
-from typing import (  # noqa: F401 (the annotations below are strings)
-    Annotated, Any, Dict, Iterator, List, Literal, NewType, Optional, Sequence, Tuple, TypedDict, Union,
-)  # fmt: skip
+from typing import (  # noqa: F401, I001 (the annotations below are strings)
     Annotated,
     Any,
+    Dict,
     Iterator,
+    List,
+    Literal,
     NewType,
     Optional,
+    Sequence,
+    Tuple,
     TypedDict,
-)
+    Union,
+)  # fmt: skip
 
 import pytest
 
