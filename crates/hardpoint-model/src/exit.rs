@@ -92,9 +92,9 @@ impl std::fmt::Display for ExitReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::ExitCode { code } => write!(f, "exited with code {code}"),
-            Self::Signal { signal, name } => write!(f, "killed by signal {signal} ({name})"),
+            Self::Signal { signal, name } => write!(f, "was killed by signal {signal} ({name})"),
             Self::OutOfMemory { evidence } => {
-                write!(f, "killed by the kernel because the machine ran out of memory ({evidence})")
+                write!(f, "was killed by the kernel because the machine ran out of memory ({evidence})")
             }
             Self::MemoryLimit { limit_bytes, peak_bytes, enforced_by } => write!(
                 f,
@@ -109,12 +109,12 @@ impl std::fmt::Display for ExitReason {
                     seconds(*timeout_ms)
                 )
             }
-            Self::Cancelled { tool } => write!(f, "tool `{tool}` was cancelled and had to be killed"),
+            Self::Cancelled { tool } => write!(f, "was killed because tool `{tool}` was cancelled and did not stop"),
             Self::StartupTimeout { timeout_ms, phase } => {
                 write!(f, "was still {phase} after its start-up time of {} s", seconds(*timeout_ms))
             }
             Self::ProtocolViolation { detail } => write!(f, "broke the worker protocol: {detail}"),
-            Self::OwnStop => f.write_str("stopped by the host"),
+            Self::OwnStop => f.write_str("was stopped by the host"),
             Self::HostLost => f.write_str("ended because its host went away"),
             Self::ShimLost => f.write_str("ended because its shim was killed from outside"),
         }

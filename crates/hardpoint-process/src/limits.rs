@@ -14,3 +14,6 @@ pub const SWEEP_PAUSE: Duration = Duration::from_millis(1);
 pub const KILL_REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the removal of an emptied control group is tried: the kernel uncharges it asynchronously.
 pub const CGROUP_REMOVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// What a program left behind may end by itself for this long before it is killed: Python's resource
+/// tracker uses it to remove shared memory that its parent can no longer remove.
+pub const LEFTOVERS_GRACE: Duration = Duration::from_millis(200);

@@ -139,26 +139,26 @@ mod tests {
         let kill = Some(Status::Signal(SIGKILL));
         let limit = "reached its memory limit of 64 MB (measured 63 MB, enforced by cgroup v2)";
         check(None, Some(Status::Code(42)), none(), "exited with code 42");
-        check(None, Some(Status::Signal(11)), none(), "killed by signal 11 (SIGSEGV)");
-        check(None, kill, none(), "killed by signal 9 (SIGKILL)");
+        check(None, Some(Status::Signal(11)), none(), "was killed by signal 11 (SIGSEGV)");
+        check(None, kill, none(), "was killed by signal 9 (SIGKILL)");
         check(None, None, none(), "ended because its shim was killed from outside");
-        check(Some(Intent::Stop), Some(Status::Code(0)), none(), "stopped by the host");
-        check(Some(Intent::Stop), kill, none(), "stopped by the host");
+        check(Some(Intent::Stop), Some(Status::Code(0)), none(), "was stopped by the host");
+        check(Some(Intent::Stop), kill, none(), "was stopped by the host");
         check(Some(Intent::Stop), Some(Status::Code(3)), none(), "exited with code 3");
-        check(Some(Intent::Stop), Some(Status::Signal(11)), none(), "killed by signal 11 (SIGSEGV)");
+        check(Some(Intent::Stop), Some(Status::Signal(11)), none(), "was killed by signal 11 (SIGSEGV)");
         check(None, kill, measured(1, 3, Some(2)), limit);
         check(Some(Intent::MemoryLimit), kill, measured(1, 3, Some(2)), limit);
         let deadline = Intent::Deadline { tool: "t".into(), timeout_ms: 1500 };
-        check(Some(deadline), kill, none(), "tool `t` ran past its timeout of 1.5 s and had to be killed");
+        check(Some(deadline), kill, none(), "was killed because tool `t` ran past its timeout of 1.5 s");
     }
 
     #[test]
     fn out_of_memory_is_only_said_when_a_counter_moved() {
         let kill = Some(Status::Signal(SIGKILL));
-        let said = "killed by the kernel because the machine ran out of memory";
+        let said = "was killed by the kernel because the machine ran out of memory";
         check(None, kill, measured(1, 0, Some(1)), &format!("{said} (its control group counts 1 oom_kill)"));
         check(None, kill, measured(1, 0, None), &format!("{said} (its control group counts 1 oom_kill)"));
-        check(None, kill, measured(0, 5, Some(1)), "killed by signal 9 (SIGKILL)");
-        check(None, Some(Status::Signal(11)), measured(1, 0, Some(1)), "killed by signal 11 (SIGSEGV)");
+        check(None, kill, measured(0, 5, Some(1)), "was killed by signal 9 (SIGKILL)");
+        check(None, Some(Status::Signal(11)), measured(1, 0, Some(1)), "was killed by signal 11 (SIGSEGV)");
     }
 }

@@ -73,6 +73,16 @@ impl Connection {
 
     /// A frame that has already been read, else what one read brings; `None` when nothing is there yet.
     pub fn try_read(&mut self) -> Result<Option<Frame>, SocketError> {
+        let read = self.read();
+        if read.is_err() {
+            // What follows a broken frame has no meaning: nothing more is read.
+            self.ended = true;
+            self.decoder = Decoder::default();
+        }
+        read
+    }
+
+    fn read(&mut self) -> Result<Option<Frame>, SocketError> {
         loop {
             if let Some(frame) = self.decoder.next_frame()? {
                 return Ok(Some(frame));
@@ -81,12 +91,8 @@ impl Connection {
                 return Ok(None);
             }
             match self.fill() {
-                Ok(0) => {
-                    self.ended = true;
-                    if self.decoder.is_mid_frame() {
-                        return Err(FrameError::Truncated.into());
-                    }
-                }
+                Ok(0) if self.decoder.is_mid_frame() => return Err(FrameError::Truncated.into()),
+                Ok(0) => self.ended = true,
                 Ok(_) => {}
                 Err(SocketError::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(SocketError::Io(e)) if e.kind() == io::ErrorKind::ConnectionReset => self.ended = true,
@@ -95,7 +101,7 @@ impl Connection {
         }
     }
 
-    /// Whether the other side has closed, and everything it sent was read.
+    /// Whether nothing more will come: the other side has closed or broken the framing.
     pub fn is_ended(&self) -> bool {
         self.ended
     }

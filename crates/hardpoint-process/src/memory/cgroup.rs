@@ -33,6 +33,8 @@ impl Group {
         if self.v2 {
             fs::write(self.path.join("memory.max"), &bytes)?;
             let _ = fs::write(self.path.join("memory.swap.max"), "0");
+            // One end for the whole tree: a plugin whose child was killed must not go on as if nothing was.
+            let _ = fs::write(self.path.join("memory.oom.group"), "1");
         } else {
             fs::write(self.path.join("memory.limit_in_bytes"), &bytes)?;
             let _ = fs::write(self.path.join("memory.memsw.limit_in_bytes"), &bytes);
@@ -66,7 +68,8 @@ impl Group {
                 current_bytes: self.number("memory.usage_in_bytes"),
                 peak_bytes: self.number("memory.max_usage_in_bytes"),
                 oom_kills: self.field("memory.oom_control", "oom_kill"),
-                limit_hits: self.number("memory.failcnt"),
+                // Where swap is counted too, that counter is asked first and fails first.
+                limit_hits: self.number("memory.failcnt") + self.number("memory.memsw.failcnt"),
             }
         }
     }

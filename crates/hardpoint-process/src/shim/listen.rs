@@ -4,7 +4,10 @@
 
 use super::sweep::signal_tree;
 use crate::control::{HostLine, Launch, Lines, Signal};
+use crate::limits::{LEFTOVERS_GRACE, SWEEP_PAUSE};
+use crate::proc::Process;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+use rustix::process::Signal as Unix;
 use std::io::{self, IoSliceMut, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -39,14 +42,17 @@ pub(super) fn launch(control: &mut UnixStream) -> io::Result<(Launch, Option<Own
 }
 
 /// Starts the thread that obeys the host. It needs no joining: the process ends with the tree.
-pub(super) fn start(control: UnixStream, host_lost: Arc<AtomicBool>) -> io::Result<()> {
+pub(super) fn start(control: UnixStream, program: u32, host_lost: Arc<AtomicBool>) -> io::Result<()> {
     thread::Builder::new().name("listen".to_owned()).spawn(move || {
         let mut control = control;
         while let Ok(Some(signal)) = next_signal(&mut control) {
-            obey(signal);
+            match signal {
+                Signal::Terminate => drop(signal_tree(signal)),
+                Signal::Kill => kill_program(program),
+            }
         }
         host_lost.store(true, Ordering::Release);
-        obey(Signal::Kill);
+        kill_tree();
     })?;
     Ok(())
 }
@@ -67,9 +73,19 @@ fn next_signal(control: &mut UnixStream) -> io::Result<Option<Signal>> {
     }
 }
 
-/// A kill is repeated until nobody is left; the main thread meanwhile reaps, reports and exits.
-fn obey(signal: Signal) {
-    while signal_tree(signal) > 0 && signal == Signal::Kill {
-        thread::sleep(crate::limits::SWEEP_PAUSE);
+/// The program first: when it is gone the main thread deals with what it leaves. If it does not go, all go.
+fn kill_program(program: u32) {
+    let program = Process(program);
+    program.signal_as_child_of(Process::own(), Unix::KILL);
+    thread::sleep(LEFTOVERS_GRACE);
+    if program.is_alive() {
+        kill_tree();
+    }
+}
+
+/// Repeated until nobody is left; the main thread meanwhile reaps, reports and exits.
+fn kill_tree() {
+    while signal_tree(Signal::Kill) > 0 {
+        thread::sleep(SWEEP_PAUSE);
     }
 }

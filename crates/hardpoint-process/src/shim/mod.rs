@@ -12,11 +12,14 @@ mod program;
 mod sweep;
 
 use crate::control::{Launch, ShimLine, Status, line};
+use crate::limits::{LEFTOVERS_GRACE, SWEEP_PAUSE};
 use rustix::process::WaitOptions;
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
 use sweep::Sweep;
 
 /// The hidden first argument that turns the binary into a shim.
@@ -44,7 +47,7 @@ fn run() -> io::Result<()> {
     };
     program::let_go_of_output()?;
     let host_lost = Arc::new(AtomicBool::new(false));
-    listen::start(control.try_clone()?, Arc::clone(&host_lost))?;
+    listen::start(control.try_clone()?, program, Arc::clone(&host_lost))?;
     let _ = say(&control, &ShimLine::Started { pid: program });
     let descendants_killed = reap(&control, program);
     remove_scratch(&launch);
@@ -56,25 +59,26 @@ fn run() -> io::Result<()> {
 
 /// Reaps until the kernel says that no child is left; kills what remains once the program has ended.
 fn reap(control: &UnixStream, program: u32) -> u32 {
-    let mut sweep: Option<Sweep> = None;
+    let mut ended: Option<(Instant, Sweep)> = None;
     loop {
-        let options = if sweep.is_some() { WaitOptions::NOHANG } else { WaitOptions::empty() };
+        let options = if ended.is_some() { WaitOptions::NOHANG } else { WaitOptions::empty() };
         match rustix::process::wait(options) {
             Ok(Some((pid, status))) if pid.as_raw_nonzero().get().cast_unsigned() == program => {
                 if let Some(status) = to_status(status) {
                     let _ = say(control, &ShimLine::Exited(status));
-                    sweep = Some(Sweep::default());
+                    ended = Some((Instant::now(), Sweep::default()));
                 }
             }
-            Ok(Some(_)) => {}
+            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
             Ok(None) => {
-                if let Some(sweep) = &mut sweep {
-                    sweep.kill();
-                    std::thread::sleep(crate::limits::SWEEP_PAUSE);
+                if let Some((since, sweep)) = &mut ended {
+                    if since.elapsed() > LEFTOVERS_GRACE {
+                        sweep.kill();
+                    }
+                    thread::sleep(SWEEP_PAUSE);
                 }
             }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return sweep.map_or(0, |sweep| sweep.killed()),
+            Err(_) => return ended.map_or(0, |(_, sweep)| sweep.killed()),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::spec::WorkerSpec;
 use crate::state::WorkerState;
 use hardpoint_model::Exit;
 use hardpoint_process::{LaunchError, LaunchSpec, Launcher, Signal, Status, Tree, TreeEvent};
-use hardpoint_wire::{Connection, HostMessage, PROTOCOL, SocketError, WorkerMessage};
+use hardpoint_wire::{Connection, FrameError, HostMessage, PROTOCOL, SocketError, WorkerMessage};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -160,7 +160,7 @@ impl Actor {
 
     /// A process that dies in the middle of a frame broke no rule: its end says more than its last bytes.
     fn on_broken(&mut self, error: &SocketError) {
-        if !self.connection.is_ended() {
+        if !matches!(error, SocketError::Frame(FrameError::Truncated)) {
             self.core.violated(error.to_string());
         }
     }

@@ -72,7 +72,10 @@ impl Handshake {
                 }
             }
             (_, WorkerMessage::Error(failed)) if failed.id == self.expected() => {
-                Step::Failed(Box::new(failed.error.of_plugin(&self.plugin)))
+                let mut error = failed.error.of_plugin(&self.plugin);
+                let (doing, kind) = (self.phase(), &error.error_type);
+                error.message = format!("plugin `{}` failed while {doing}: {kind}: {}", self.plugin, error.message);
+                Step::Failed(Box::new(error))
             }
             (_, WorkerMessage::Ready(_)) => Step::Violation("it said `ready` twice".to_owned()),
             (_, WorkerMessage::Result(result)) => {
