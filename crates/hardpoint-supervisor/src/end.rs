@@ -7,6 +7,8 @@ use hardpoint_process::{Status, TreeEnd};
 
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
+/// A worker ends with this code when its socket has closed; we are still here, so it was not we.
+const EXIT_HOST_LOST: i32 = 75;
 
 /// Why the host began to end a worker, if it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +77,9 @@ impl Evidence {
     fn natural(&self) -> ExitReason {
         match self.status {
             None => ExitReason::ShimLost,
+            Some(Status::Code(EXIT_HOST_LOST)) => {
+                ExitReason::ProtocolViolation { detail: "its plugin closed the socket".to_owned() }
+            }
             Some(Status::Code(code)) => ExitReason::ExitCode { code },
             Some(Status::Signal(SIGKILL)) if self.tree.memory.oom_kills > 0 => ExitReason::OutOfMemory {
                 evidence: format!("its control group counts {} oom_kill", self.tree.memory.oom_kills),
@@ -143,6 +148,7 @@ mod tests {
         check(None, kill, none(), "was killed by signal 9 (SIGKILL)");
         check(None, None, none(), "ended because its shim was killed from outside");
         check(Some(Intent::Stop), Some(Status::Code(0)), none(), "was stopped by the host");
+        check(None, Some(Status::Code(75)), none(), "broke the worker protocol: its plugin closed the socket");
         check(Some(Intent::Stop), kill, none(), "was stopped by the host");
         check(Some(Intent::Stop), Some(Status::Code(3)), none(), "exited with code 3");
         check(Some(Intent::Stop), Some(Status::Signal(11)), none(), "was killed by signal 11 (SIGSEGV)");

@@ -16,8 +16,9 @@ pub const MEMORY_SAMPLE_EVERY: Duration = Duration::from_millis(50);
 pub const IDLE_TICK: Duration = Duration::from_millis(500);
 /// A started frame must go on arriving; one that stands still this long is a protocol violation.
 pub const FRAME_STALL_MAX: Duration = Duration::from_secs(2);
-/// A worker whose socket closed must have ended within this, or it closed it while living on.
-pub const CLOSED_SOCKET_GRACE: Duration = Duration::from_millis(250);
+/// A worker whose socket closed must have ended within this, or it closed it while living on. The kernel
+/// may need a while to take apart a large process that it killed.
+pub const CLOSED_SOCKET_GRACE: Duration = Duration::from_secs(2);
 /// Messages nobody asked for (progress, log, usage, unknown types) in one second.
 pub const UNASKED_PER_SECOND_MAX: u32 = 20_000;
 /// Bytes that may wait to be written to a worker that does not read, before calls are refused.

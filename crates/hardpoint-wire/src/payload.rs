@@ -79,6 +79,19 @@ impl Payload {
         Self { value: escape_markers(map), blobs }
     }
 
+    /// A list of payloads; their blobs are renumbered.
+    pub fn list(items: impl IntoIterator<Item = Payload>) -> Self {
+        let (mut values, mut blobs) = (Vec::new(), Vec::new());
+        for mut item in items {
+            if !item.blobs.is_empty() {
+                shift(&mut item.value, blobs.len() as u64);
+                blobs.append(&mut item.blobs);
+            }
+            values.push(item.value);
+        }
+        Self { value: Value::Array(values), blobs }
+    }
+
     /// The fields of an object, each with just the blobs it refers to; `None` when it is not an object.
     pub fn into_fields(self) -> Option<Vec<(String, Payload)>> {
         if self.as_blob().is_some() {

@@ -11,6 +11,10 @@ __all__ = [
     "BLOB_FDS_MAX",
     "BLOB_INLINE_BYTES_MAX",
     "CALLS_IN_FLIGHT_MAX",
+    "EXIT_BUG",
+    "EXIT_HOST_LOST",
+    "EXIT_NOT_LOADED",
+    "EXIT_VIOLATION",
     "FRAME_BODY_BYTES_MAX",
     "FRAME_HEADER_BYTES_MAX",
     "IDLE_TICKS",
@@ -32,6 +36,12 @@ __all__ = [
 
 PROTOCOL_MIN = 1
 PROTOCOL_MAX = 1
+
+# How a worker ends by itself; the host reads its cause from these.
+EXIT_NOT_LOADED = 3
+EXIT_BUG = 70
+EXIT_HOST_LOST = 75
+EXIT_VIOLATION = 76
 
 # The protocol's own limits: docs/reference/protocol.md.
 FRAME_HEADER_BYTES_MAX = 16 << 20

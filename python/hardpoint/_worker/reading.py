@@ -17,7 +17,7 @@ import os
 from _thread import allocate_lock, start_new_thread
 
 from hardpoint._worker.frames import FrameBuffer, Message, Violation
-from hardpoint._worker.limits import BLOB_FDS_MAX, IDLE_TICKS, PROGRESS_GAP_SECONDS, TICK_SECONDS
+from hardpoint._worker.limits import BLOB_FDS_MAX, EXIT_HOST_LOST, IDLE_TICKS, PROGRESS_GAP_SECONDS, TICK_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Reading:
             if frames.pending_bytes():
                 raise Violation("the connection ended in the middle of a frame")
             # The host is gone: so are we, whatever plugin code is doing.
-            os._exit(0)
+            os._exit(EXIT_HOST_LOST)
         if ancillary:
             frames.received(count, _descriptors(ancillary))
         else:

@@ -13,7 +13,7 @@ from time import monotonic
 
 from hardpoint._worker.calls import Call
 from hardpoint._worker.frames import Violation, pack
-from hardpoint._worker.limits import PROTOCOL_MAX, PROTOCOL_MIN
+from hardpoint._worker.limits import EXIT_NOT_LOADED, PROTOCOL_MAX, PROTOCOL_MIN
 from hardpoint._worker.plugin import Loaded, load
 from hardpoint._worker.title import set_title
 from hardpoint._worker.tools import Tool
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-EXIT_NOT_LOADED = 3
 # Above what plugins open by number.
 FD_FLOOR = 100
 

@@ -333,16 +333,16 @@ def die(error: BaseException) -> None:
     """End the process because of a broken connection, a broken protocol, or a bug in the worker."""
     try:
         if isinstance(error, (BrokenPipeError, ConnectionResetError)):
-            os._exit(0)
+            os._exit(limits.EXIT_HOST_LOST)
         if isinstance(error, Violation):
             os.write(2, f"hardpoint worker: protocol violation: {error}\n".encode("utf-8", "replace"))
-            os._exit(76)
+            os._exit(limits.EXIT_VIOLATION)
         import traceback
 
         lines = traceback.format_exception(type(error), error, error.__traceback__)
         os.write(2, ("hardpoint worker: internal error\n" + "".join(lines)).encode("utf-8", "replace"))
     finally:
-        os._exit(70)
+        os._exit(limits.EXIT_BUG)
 
 
 def _open(gate: Any) -> None:

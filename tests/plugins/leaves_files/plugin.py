@@ -1,14 +1,16 @@
 """Leaves temporary files and shared memory behind, as crashed libraries do.
 
-Promise: what a worker leaves in its temporary folder goes with it; shared memory is looked for and
-reported. Expected exit reason: own stop, or signal when the test kills it.
+Promise: what a worker leaves in its temporary folder goes with it, and Python's resource tracker, a
+child of the worker, is given the time to remove the shared memory. Expected exit reason: own stop, or
+signal 11 after `litter_and_crash`.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import tempfile
-from multiprocessing import resource_tracker, shared_memory
+from multiprocessing import shared_memory
 from typing import Any
 
 from hardpoint import Plugin, tool
@@ -30,7 +32,12 @@ class LeavesFilesPlugin(Plugin):
             os.write(descriptor, b"left behind")
             os.close(descriptor)
             paths.append(path)
-        # Kept, so that the memory is still mapped; forgotten by the tracker, so that nobody unlinks it.
+        # Kept and never closed: nobody but Python's resource tracker can remove it.
         self._memory = shared_memory.SharedMemory(create=True, size=4096)
-        resource_tracker.unregister("/" + self._memory.name.lstrip("/"), "shared_memory")
         return {"temp": tempfile.gettempdir(), "folder": folder, "files": paths, "memory": self._memory.name}
+
+    @tool
+    def litter_and_crash(self) -> None:
+        """Leave the same, and end in a segmentation fault."""
+        self.litter()
+        ctypes.string_at(0)

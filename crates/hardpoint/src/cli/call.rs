@@ -2,9 +2,9 @@
 
 use super::exit_code::Code;
 use super::fields::{self, FIELD_HELP, Field};
-use super::interrupt::{Outcome, unless_interrupted};
+use super::interrupt::{Outcome, stop, unless_interrupted};
 use super::progress::Progress;
-use super::{Shared, files, run::STOP_GRACE, show};
+use super::{Shared, files, show};
 use crate::embedded::{Ended, Failure, Host, Places, argument_schema, call};
 use clap::Args;
 use hardpoint_supervisor::CallRequest;
@@ -38,7 +38,7 @@ pub(super) async fn run(args: Call, shared: &Shared, places: &Places) -> Result<
     let progress = Progress::new(shared.json, shared.verbose > 0);
     let worked = unless_interrupted(work(&args, &host, &progress)).await;
     progress.clear();
-    host.stop(STOP_GRACE).await;
+    stop(host).await;
     match worked {
         Outcome::Done(ended) => answer(ended?, &args, shared),
         Outcome::Interrupted => Err(Failure::Interrupted),

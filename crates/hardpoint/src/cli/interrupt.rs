@@ -1,9 +1,14 @@
 //! Ctrl-C and SIGTERM: the first asks everything to end, the second ends it at once.
 //!
-//! Owns the signals. Must not know what is being ended.
+//! Owns the signals and the time that an end may take. Must not know what the command was.
 
+use crate::embedded::Host;
 use std::future::Future;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How long workers are given to end in order when a command is over or interrupted.
+const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// What became of the work.
 pub(super) enum Outcome<T> {
@@ -28,5 +33,15 @@ pub(super) async fn interrupted() {
     tokio::select! {
         _ = int.recv() => {}
         _ = term.recv() => {}
+    }
+}
+
+/// Ends a host in order. A second Ctrl-C, or a worker that cannot be ended in time, ends the waiting: the
+/// shims then do the rest on their own when this process is gone.
+pub(super) async fn stop(host: Host) {
+    tokio::select! {
+        () = host.stop(STOP_GRACE) => {}
+        () = interrupted() => {}
+        () = tokio::time::sleep(STOP_GRACE * 3) => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use super::exit_code::Code;
 use super::fields::{self, FIELD_HELP, Field};
-use super::interrupt::{Outcome, unless_interrupted};
+use super::interrupt::{Outcome, stop, unless_interrupted};
 use super::progress::Progress;
 use super::{Shared, files, show};
 use crate::embedded::{
@@ -16,9 +16,6 @@ use hardpoint_supervisor::Worker;
 use owo_colors::OwoColorize as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-/// How long workers are given to end in order when a command is over or interrupted.
-pub(super) const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// One run.
 #[derive(Debug, Args)]
@@ -42,7 +39,7 @@ pub(super) async fn run(args: Run, shared: &Shared, places: &Places) -> Result<C
     let progress = Progress::new(shared.json, shared.verbose > 0).for_pipeline(&pipeline);
     let worked = unless_interrupted(work(&args, &pipeline, &host, &progress)).await;
     progress.clear();
-    host.stop(STOP_GRACE).await;
+    stop(host).await;
     match worked {
         Outcome::Done(Ok((end, input))) if shared.json => json(end, &input, &args),
         Outcome::Done(Ok((end, input))) => person(end, &input, &args, &pipeline, began),

@@ -55,8 +55,12 @@ impl Failure {
             Self::Host { .. } => ("HostError", Category::Fatal),
             Self::Interrupted => ("Cancelled", Category::Transient),
         };
-        let mut document =
-            json!({"ok": false, "error": self.to_string(), "error_type": error_type, "category": category});
+        let error = match self {
+            Self::Start { failure, .. } => failure.error.message.clone(),
+            other => other.to_string(),
+        };
+        let mut document = json!({"ok": false, "error": error, "error_type": error_type, "category": category,
+            "hint": self.hint()});
         if let (Self::Start { failure, .. }, Some(fields)) = (self, document.as_object_mut()) {
             if let Some(exit) = &failure.exit {
                 fields.insert("exit_reason".to_owned(), json!(exit.reason));

@@ -148,18 +148,26 @@ pub(crate) type Ended = Result<CallOutput, Box<(JobError, Option<ExitReason>)>>;
 /// One call, with its notes; a lost worker becomes the error of the call.
 pub(crate) async fn call(worker: &Worker, request: CallRequest, on_note: &(dyn Fn(Note) + Sync)) -> Ended {
     let plugin = worker.instance().to_owned();
+    let streaming = worker.tools().get(&request.tool).is_some_and(|tool| tool.info.streaming);
     let mut call = worker.begin(request).await.map_err(|error| Box::new((error, None)))?;
+    let mut items = Vec::new();
     loop {
         match call.next().await {
             CallEvent::Note(note) => on_note(note),
-            CallEvent::Item(_) => {}
-            CallEvent::End(end) => return ended(end, &plugin),
+            CallEvent::Item(item) => items.push(item),
+            CallEvent::End(end) => {
+                let mut ended = ended(end, &plugin);
+                if let Some(output) = ended.as_mut().ok().filter(|_| streaming) {
+                    output.result = Payload::object([("items".to_owned(), Payload::list(items))]);
+                }
+                return ended;
+            }
         }
     }
 }
 
 /// The outer and the inner error as one.
-pub(crate) fn ended(end: Result<Result<CallOutput, JobError>, WorkerLost>, plugin: &str) -> Ended {
+fn ended(end: Result<Result<CallOutput, JobError>, WorkerLost>, plugin: &str) -> Ended {
     match end {
         Ok(Ok(output)) => Ok(output),
         Ok(Err(error)) => Err(Box::new((error, None))),

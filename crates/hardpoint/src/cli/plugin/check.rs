@@ -1,9 +1,8 @@
 //! `hardpoint plugin check NAME`: everything that can be known of a plugin without calling a tool.
 
 use crate::cli::exit_code::Code;
-use crate::cli::interrupt::{Outcome, unless_interrupted};
+use crate::cli::interrupt::{Outcome, stop, unless_interrupted};
 use crate::cli::progress::Progress;
-use crate::cli::run::STOP_GRACE;
 use crate::cli::{Shared, show};
 use crate::embedded::{Failure, Host, Places};
 use clap::Args;
@@ -41,7 +40,7 @@ pub(in crate::cli) async fn run(args: Check, shared: &Shared, places: &Places) -
         Outcome::Done(Err(failure)) => Err(failure),
         Outcome::Interrupted => Err(Failure::Interrupted),
     };
-    host.stop(STOP_GRACE).await;
+    stop(host).await;
     said
 }
 
