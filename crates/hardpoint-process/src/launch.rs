@@ -5,6 +5,7 @@
 
 use crate::control::{HostLine, Launch, Lines, ShimLine, line};
 use crate::limits::{LAUNCH_QUEUE, LAUNCH_TIMEOUT};
+use crate::living::{Alive, Living};
 use crate::memory::{MemoryMode, MemoryWatch};
 use crate::scratch::{self, TREE_VARIABLE};
 use crate::shim::SHIM_ARGUMENT;
@@ -73,6 +74,7 @@ pub struct Launcher {
     scratch_root: Arc<Path>,
     memory: Arc<MemoryMode>,
     count: Arc<AtomicU64>,
+    living: Living,
 }
 
 struct SpawnRequest {
@@ -92,12 +94,18 @@ impl Launcher {
         })?;
         let memory = Arc::new(memory);
         let (shim, scratch_root) = (shim.into(), scratch_root.into());
-        Ok(Self { spawner, shim, scratch_root, memory, count: Arc::default() })
+        Ok(Self { spawner, shim, scratch_root, memory, count: Arc::default(), living: Living::none() })
     }
 
     /// Who enforces memory limits.
     pub fn memory_mode(&self) -> &MemoryMode {
         &self.memory
+    }
+
+    /// Waits until no tree that was started here is left, those included that were dropped or never
+    /// finished starting.
+    pub async fn all_gone(&self) {
+        self.living.all_gone().await;
     }
 
     /// Starts a tree; on any error nothing of it is left.
@@ -106,7 +114,7 @@ impl Launcher {
         let scratch =
             scratch::create(&self.scratch_root, &id).map_err(prepare("a folder for temporary files"))?;
         let watch = self.memory.watch(&id, spec.memory_bytes_max);
-        let mut nest = Nest(Some((scratch, watch)));
+        let mut nest = Nest(Some((scratch, watch, self.living.one_more())));
         let tree = tokio::time::timeout(LAUNCH_TIMEOUT, self.start(id, spec, &mut nest)).await;
         tree.unwrap_or_else(|_| Err(LaunchError::Shim(io::ErrorKind::TimedOut.into())))
     }
@@ -126,11 +134,11 @@ impl Launcher {
         let mut lines = Lines::default();
         match read_line(&control, &mut lines).await.map_err(LaunchError::Shim)? {
             ShimLine::Started { pid: program } => {
-                let (Some(shim), Some((scratch, mut watch))) = (guard.0.take(), nest.0.take()) else {
+                let (Some(shim), Some((scratch, mut watch, alive))) = (guard.0.take(), nest.0.take()) else {
                     return Err(LaunchError::Shim(io::ErrorKind::NotConnected.into()));
                 };
                 watch.started(pid);
-                let remains = Remains { tree: id, shim, scratch, group: watch.group() };
+                let remains = Remains { tree: id, shim, scratch, group: watch.group(), alive };
                 Ok(Tree::new(program, (control, lines), watch, (stdout, stderr), remains))
             }
             ShimLine::Failed { error } => Err(LaunchError::Program(error)),
@@ -152,11 +160,11 @@ impl Launcher {
 }
 
 /// What has been made for a tree before it runs; unmade when the launch fails.
-struct Nest(Option<(PathBuf, MemoryWatch)>);
+struct Nest(Option<(PathBuf, MemoryWatch, Alive)>);
 
 impl Drop for Nest {
     fn drop(&mut self) {
-        if let Some((scratch, watch)) = &self.0 {
+        if let Some((scratch, watch, _)) = &self.0 {
             let _ = std::fs::remove_dir_all(scratch);
             if let Some(group) = watch.group() {
                 crate::memory::remove_group(&group);
@@ -190,7 +198,7 @@ fn to_tokio(socket: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
 async fn send_launch(control: &UnixStream, id: String, spec: LaunchSpec, nest: &Nest) -> io::Result<()> {
     let mut env = spec.env;
     env.insert(TREE_VARIABLE.to_owned(), id);
-    if let Some((scratch, _)) = &nest.0 {
+    if let Some((scratch, ..)) = &nest.0 {
         env.insert("TMPDIR".to_owned(), scratch.to_string_lossy().into_owned());
     }
     let bytes = line(&HostLine::Launch(Box::new(Launch {
@@ -199,8 +207,8 @@ async fn send_launch(control: &UnixStream, id: String, spec: LaunchSpec, nest: &
         env,
         cwd: spec.cwd,
         socket: spec.socket.is_some(),
-        cgroup_procs: nest.0.as_ref().and_then(|(_, watch)| watch.procs_file()),
-        scratch: nest.0.as_ref().map(|(scratch, _)| scratch.clone()),
+        cgroup_procs: nest.0.as_ref().and_then(|(_, watch, _)| watch.procs_file()),
+        scratch: nest.0.as_ref().map(|(scratch, ..)| scratch.clone()),
     })))?;
     let mut socket = spec.socket;
     let mut sent = 0;

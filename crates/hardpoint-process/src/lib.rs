@@ -17,6 +17,7 @@
 mod control;
 mod launch;
 pub mod limits;
+mod living;
 mod memory;
 mod proc;
 mod scratch;

@@ -6,6 +6,7 @@
 use crate::control::{HostLine, Lines, ShimLine, Signal, Status, line};
 use crate::launch::read_line;
 use crate::limits::{KILL_REPORT_TIMEOUT, SWEEP_PAUSE};
+use crate::living::Alive;
 use crate::memory::{MemorySample, MemoryWatch};
 use crate::proc::{self, Process};
 use crate::scratch;
@@ -132,6 +133,7 @@ pub(crate) struct Remains {
     pub(crate) shim: Child,
     pub(crate) scratch: PathBuf,
     pub(crate) group: Option<PathBuf>,
+    pub(crate) alive: Alive,
 }
 
 impl Remains {
@@ -146,6 +148,7 @@ impl Remains {
         if let Some(group) = self.group {
             crate::memory::remove_group(&group);
         }
+        drop(self.alive);
     }
 
     fn shim_ends_well(&mut self) -> bool {

@@ -84,6 +84,8 @@ impl Host {
     pub(crate) async fn stop(self, grace: Duration) {
         let workers = self.workers.into_inner().unwrap_or_default();
         futures_util::future::join_all(workers.iter().map(|worker| worker.stop(grace))).await;
+        // Also those whose start was given up half-way.
+        self.launcher.all_gone().await;
     }
 }
 

@@ -1,0 +1,14 @@
+//! Every promise of Hardpoint, one file each, kept by real processes and real kills.
+
+mod calls;
+mod cancel;
+mod cli;
+mod exits;
+mod faces;
+mod host_death;
+mod isolation;
+mod lifecycle;
+mod memory;
+mod neighbours;
+mod streams;
+mod support;
