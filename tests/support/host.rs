@@ -2,7 +2,7 @@
 
 use super::{Left, shared_data, test_plugins};
 use hardpoint_process::{Launcher, MemoryMode};
-use hardpoint_supervisor::{Bounds, CallRequest, Grace, Program, Sdk, StartFailure, Worker, WorkerSpec};
+use hardpoint_supervisor::{Bounds, CallRequest, Grace, Program, Sdk, StartFailure, Worker, WorkerSpec, WorkerState};
 use hardpoint_wire::{Payload, PluginRef};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -88,4 +88,13 @@ fn python() -> &'static Path {
         let asked = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
         PathBuf::from(String::from_utf8(asked.stdout).unwrap().trim())
     })
+}
+
+/// Waits until a worker runs a call.
+pub(crate) async fn busy(worker: &Worker) {
+    let start = std::time::Instant::now();
+    while worker.state() != WorkerState::Busy {
+        assert!(start.elapsed() < Duration::from_secs(20), "it never ran the call");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }

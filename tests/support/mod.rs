@@ -6,7 +6,7 @@ mod host;
 mod left;
 
 pub(crate) use cli::{Answer, Cli};
-pub(crate) use host::{TestHost, request};
+pub(crate) use host::{TestHost, busy, request};
 pub(crate) use left::Left;
 
 use std::path::PathBuf;
