@@ -3,6 +3,7 @@
 //! Both ends are the same binary, so this has no versions. Must not know who acts on a line.
 
 use crate::limits::CONTROL_LINE_BYTES_MAX;
+use crate::memory::Group;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -25,10 +26,10 @@ pub(crate) struct Launch {
     pub(crate) cwd: PathBuf,
     /// Whether a descriptor for fd 3 comes with this line.
     pub(crate) socket: bool,
-    /// The `cgroup.procs` file that the program joins.
-    pub(crate) cgroup_procs: Option<PathBuf>,
-    /// A folder that is the tree's own and ends with it.
-    pub(crate) scratch: Option<PathBuf>,
+    /// The control group to make for the tree.
+    pub(crate) group: Option<Group>,
+    /// The folder to make for the tree's temporary files; it ends with the tree.
+    pub(crate) scratch: PathBuf,
 }
 
 /// A signal for the whole tree.
@@ -45,8 +46,8 @@ pub enum Signal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ShimLine {
-    /// The program runs.
-    Started { pid: u32 },
+    /// The program runs; `limited` when its control group could be made.
+    Started { pid: u32, limited: bool },
     /// The program could not be started.
     Failed { error: String },
     /// The program ended; what it left behind is being killed.

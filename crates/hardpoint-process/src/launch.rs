@@ -84,8 +84,10 @@ struct SpawnRequest {
 
 impl Launcher {
     /// `shim` is the binary that becomes the shim when its first argument is [`SHIM_ARGUMENT`];
-    /// scratch folders are made below `scratch_root`.
+    /// scratch folders are made below `scratch_root`. What hosts that were killed together with their
+    /// shims left there is removed first.
     pub fn new(shim: PathBuf, scratch_root: &Path, memory: MemoryMode) -> io::Result<Self> {
+        scratch::sweep(scratch_root, &memory);
         let (spawner, requests) = sync_channel::<SpawnRequest>(LAUNCH_QUEUE);
         thread::Builder::new().name("spawner".to_owned()).spawn(move || {
             for SpawnRequest { mut command, reply } in requests {
@@ -111,8 +113,7 @@ impl Launcher {
     /// Starts a tree; on any error nothing of it is left.
     pub async fn launch(&self, spec: LaunchSpec) -> Result<Tree, LaunchError> {
         let id = format!("{}-{}", std::process::id(), self.count.fetch_add(1, Ordering::Relaxed));
-        let scratch =
-            scratch::create(&self.scratch_root, &id).map_err(prepare("a folder for temporary files"))?;
+        let scratch = self.scratch_root.join(&id);
         let watch = self.memory.watch(&id, spec.memory_bytes_max);
         let mut nest = Nest(Some((scratch, watch, self.living.one_more())));
         let tree = tokio::time::timeout(LAUNCH_TIMEOUT, self.start(id, spec, &mut nest)).await;
@@ -133,12 +134,12 @@ impl Launcher {
         send_launch(&control, id.clone(), spec, nest).await.map_err(LaunchError::Shim)?;
         let mut lines = Lines::default();
         match read_line(&control, &mut lines).await.map_err(LaunchError::Shim)? {
-            ShimLine::Started { pid: program } => {
+            ShimLine::Started { pid: program, limited } => {
                 let (Some(shim), Some((scratch, mut watch, alive))) = (guard.0.take(), nest.0.take()) else {
                     return Err(LaunchError::Shim(io::ErrorKind::NotConnected.into()));
                 };
-                watch.started(pid);
-                let remains = Remains { tree: id, shim, scratch, group: watch.group(), alive };
+                watch.started(pid, limited);
+                let remains = Remains { tree: id, shim, scratch, group: watch.group().cloned(), alive };
                 Ok(Tree::new(program, (control, lines), watch, (stdout, stderr), remains))
             }
             ShimLine::Failed { error } => Err(LaunchError::Program(error)),
@@ -159,7 +160,7 @@ impl Launcher {
     }
 }
 
-/// What has been made for a tree before it runs; unmade when the launch fails.
+/// What the shim makes for a tree; unmade when the launch fails and the shim could not do it.
 struct Nest(Option<(PathBuf, MemoryWatch, Alive)>);
 
 impl Drop for Nest {
@@ -167,7 +168,7 @@ impl Drop for Nest {
         if let Some((scratch, watch, _)) = &self.0 {
             let _ = std::fs::remove_dir_all(scratch);
             if let Some(group) = watch.group() {
-                crate::memory::remove_group(&group);
+                group.remove();
             }
         }
     }
@@ -196,19 +197,18 @@ fn to_tokio(socket: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
 
 /// The socket for fd 3 goes with the first byte of the launch line.
 async fn send_launch(control: &UnixStream, id: String, spec: LaunchSpec, nest: &Nest) -> io::Result<()> {
+    let Some((scratch, watch, _)) = &nest.0 else { return Err(io::ErrorKind::NotConnected.into()) };
     let mut env = spec.env;
     env.insert(TREE_VARIABLE.to_owned(), id);
-    if let Some((scratch, ..)) = &nest.0 {
-        env.insert("TMPDIR".to_owned(), scratch.to_string_lossy().into_owned());
-    }
+    env.insert("TMPDIR".to_owned(), scratch.to_string_lossy().into_owned());
     let bytes = line(&HostLine::Launch(Box::new(Launch {
         program: spec.program,
         args: spec.args,
         env,
         cwd: spec.cwd,
         socket: spec.socket.is_some(),
-        cgroup_procs: nest.0.as_ref().and_then(|(_, watch, _)| watch.procs_file()),
-        scratch: nest.0.as_ref().map(|(scratch, ..)| scratch.clone()),
+        group: watch.group().cloned(),
+        scratch: scratch.clone(),
     })))?;
     let mut socket = spec.socket;
     let mut sent = 0;

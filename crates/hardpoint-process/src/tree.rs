@@ -7,7 +7,7 @@ use crate::control::{HostLine, Lines, ShimLine, Signal, Status, line};
 use crate::launch::read_line;
 use crate::limits::{KILL_REPORT_TIMEOUT, SWEEP_PAUSE};
 use crate::living::Alive;
-use crate::memory::{MemorySample, MemoryWatch};
+use crate::memory::{Group, MemorySample, MemoryWatch};
 use crate::proc::{self, Process};
 use crate::scratch;
 use rustix::process::Signal as Unix;
@@ -132,7 +132,7 @@ pub(crate) struct Remains {
     pub(crate) tree: String,
     pub(crate) shim: Child,
     pub(crate) scratch: PathBuf,
-    pub(crate) group: Option<PathBuf>,
+    pub(crate) group: Option<Group>,
     pub(crate) alive: Alive,
 }
 
@@ -146,7 +146,7 @@ impl Remains {
             let _ = std::fs::remove_dir_all(&self.scratch);
         }
         if let Some(group) = self.group {
-            crate::memory::remove_group(&group);
+            group.remove();
         }
         drop(self.alive);
     }

@@ -4,32 +4,37 @@
 
 use super::{MemoryMode, MemorySample};
 use crate::limits::CGROUP_REMOVE_TIMEOUT;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{fs, io, thread};
 
-/// One tree's control group.
-#[derive(Debug)]
-pub(super) struct Group {
+/// One tree's control group: made by the tree's shim, read by its host.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Group {
     path: PathBuf,
     v2: bool,
+    limit_bytes: u64,
 }
 
+/// What the name of every group of ours begins with.
+const PREFIX: &str = "hardpoint-";
+
 impl Group {
-    pub(super) fn create(mode: &MemoryMode, tree: &str, limit_bytes: u64) -> io::Result<Self> {
-        let (parent, v2) = match mode {
-            MemoryMode::CgroupV2(parent) => (parent, true),
-            MemoryMode::CgroupV1(parent) => (parent, false),
-            MemoryMode::Sampler => return Err(io::ErrorKind::Unsupported.into()),
-        };
-        let group = Self { path: parent.join(format!("hardpoint-{tree}")), v2 };
-        fs::create_dir(&group.path)?;
-        group.limit(limit_bytes).inspect_err(|_| drop(fs::remove_dir(&group.path)))?;
-        Ok(group)
+    /// The group that a tree is to have; nothing is made yet.
+    pub(super) fn of(mode: &MemoryMode, tree: &str, limit_bytes: u64) -> Option<Self> {
+        let (parent, v2) = parent_of(mode)?;
+        Some(Self { path: parent.join(format!("{PREFIX}{tree}")), v2, limit_bytes })
     }
 
-    fn limit(&self, bytes: u64) -> io::Result<()> {
-        let bytes = bytes.to_string();
+    /// Makes it, with its limit; on an error nothing is left.
+    pub(crate) fn create(&self) -> io::Result<()> {
+        fs::create_dir(&self.path)?;
+        self.limit().inspect_err(|_| drop(fs::remove_dir(&self.path)))
+    }
+
+    fn limit(&self) -> io::Result<()> {
+        let bytes = self.limit_bytes.to_string();
         if self.v2 {
             fs::write(self.path.join("memory.max"), &bytes)?;
             let _ = fs::write(self.path.join("memory.swap.max"), "0");
@@ -46,11 +51,12 @@ impl Group {
         self.v2
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Removes it; the kernel refuses until it has let go of the last process.
+    pub(crate) fn remove(&self) {
+        remove(&self.path);
     }
 
-    pub(super) fn procs_file(&self) -> PathBuf {
+    pub(crate) fn procs_file(&self) -> PathBuf {
         self.path.join("cgroup.procs")
     }
 
@@ -64,12 +70,14 @@ impl Group {
                 limit_hits: self.field("memory.events", "oom"),
             }
         } else {
+            let peak_bytes = self.number("memory.max_usage_in_bytes");
+            // Where swap is limited too, no counter of failures moves: then the peak shows that it was reached.
+            let reached = peak_bytes >= self.number("memory.limit_in_bytes");
             MemorySample {
                 current_bytes: self.number("memory.usage_in_bytes"),
-                peak_bytes: self.number("memory.max_usage_in_bytes"),
+                peak_bytes,
                 oom_kills: self.field("memory.oom_control", "oom_kill"),
-                // Where swap is counted too, that counter is asked first and fails first.
-                limit_hits: self.number("memory.failcnt") + self.number("memory.memsw.failcnt"),
+                limit_hits: self.number("memory.failcnt") + u64::from(reached),
             }
         }
     }
@@ -85,8 +93,7 @@ impl Group {
     }
 }
 
-/// Removes a group; the kernel refuses until it has let go of the last process.
-pub(crate) fn remove(group: &Path) {
+fn remove(group: &Path) {
     let start = Instant::now();
     while let Err(e) = fs::remove_dir(group) {
         if e.kind() == io::ErrorKind::NotFound || start.elapsed() > CGROUP_REMOVE_TIMEOUT {
@@ -94,6 +101,22 @@ pub(crate) fn remove(group: &Path) {
         }
         thread::sleep(crate::limits::SWEEP_PAUSE);
     }
+}
+
+fn parent_of(mode: &MemoryMode) -> Option<(&Path, bool)> {
+    match mode {
+        MemoryMode::CgroupV2(parent) => Some((parent, true)),
+        MemoryMode::CgroupV1(parent) => Some((parent, false)),
+        MemoryMode::Sampler => None,
+    }
+}
+
+/// Removes the empty groups whose trees `is_dead` says are gone; their shim and host were both killed.
+pub(super) fn sweep(mode: &MemoryMode, is_dead: impl Fn(&str) -> bool) -> usize {
+    let Some((parent, _)) = parent_of(mode) else { return 0 };
+    let groups = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path());
+    let tree = |group: &PathBuf| Some(group.file_name()?.to_str()?.strip_prefix(PREFIX)?.to_owned());
+    groups.filter(|group| tree(group).is_some_and(|tree| is_dead(&tree)) && fs::remove_dir(group).is_ok()).count()
 }
 
 /// The first place where a group with a memory limit can be made.
@@ -105,13 +128,12 @@ pub(super) fn detect() -> Option<MemoryMode> {
 
 fn works(mode: &MemoryMode) -> bool {
     let probe = format!("probe-{}", std::process::id());
-    match Group::create(mode, &probe, 64 << 20) {
-        Ok(group) => {
-            remove(group.path());
-            true
-        }
-        Err(_) => false,
+    let group = Group::of(mode, &probe, 64 << 20);
+    let made = group.as_ref().is_some_and(|group| group.create().is_ok());
+    if let Some(group) = group.filter(|_| made) {
+        group.remove();
     }
+    made
 }
 
 /// Version 2 first; in each, beside our own group before below it, because a group of version 2 that

@@ -11,9 +11,8 @@
 mod cgroup;
 mod sampler;
 
-pub(crate) use cgroup::remove as remove_group;
+pub(crate) use cgroup::Group;
 
-use cgroup::Group;
 use std::path::PathBuf;
 
 /// Who enforces limits for trees started here.
@@ -46,8 +45,13 @@ impl MemoryMode {
         cgroup::detect().unwrap_or(Self::Sampler)
     }
 
+    /// Removes the groups of trees that are gone.
+    pub(crate) fn sweep(&self, is_dead: impl Fn(&str) -> bool) -> usize {
+        cgroup::sweep(self, is_dead)
+    }
+
     pub(crate) fn watch(&self, tree: &str, limit_bytes: Option<u64>) -> MemoryWatch {
-        let group = limit_bytes.and_then(|limit| Group::create(self, tree, limit).ok());
+        let group = limit_bytes.and_then(|limit| Group::of(self, tree, limit));
         MemoryWatch {
             limit_bytes,
             root: None,
@@ -102,16 +106,14 @@ impl MemoryWatch {
         now.zip(self.oom_kills_before).map_or(0, |(now, before)| now.saturating_sub(before))
     }
 
-    pub(crate) fn procs_file(&self) -> Option<PathBuf> {
-        self.group.as_ref().map(Group::procs_file)
-    }
-
-    pub(crate) fn started(&mut self, shim: u32) {
+    /// The tree runs below this shim; `limited` says whether its group could be made.
+    pub(crate) fn started(&mut self, shim: u32, limited: bool) {
         self.root = Some(crate::proc::Process(shim));
+        self.group = self.group.take().filter(|_| limited);
     }
 
-    pub(crate) fn group(&self) -> Option<PathBuf> {
-        self.group.as_ref().map(|group| group.path().to_owned())
+    pub(crate) fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
     }
 }
 

@@ -37,24 +37,36 @@ pub fn shim_main() -> i32 {
 fn run() -> io::Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut control = program::take_control()?;
-    let (launch, socket) = listen::launch(&mut control)?;
+    let (mut launch, socket) = listen::launch(&mut control)?;
+    crate::scratch::create(&launch.scratch)?;
+    let limited = launch.group.as_ref().is_some_and(|group| group.create().is_ok());
+    launch.group = launch.group.filter(|_| limited);
     let program = match program::start(&launch, socket) {
         Ok(pid) => pid,
         Err(error) => {
-            remove_scratch(&launch);
+            clear(&launch);
             return say(&control, &ShimLine::Failed { error });
         }
     };
     program::let_go_of_output()?;
     let host_lost = Arc::new(AtomicBool::new(false));
     listen::start(control.try_clone()?, program, Arc::clone(&host_lost))?;
-    let _ = say(&control, &ShimLine::Started { pid: program });
+    let _ = say(&control, &ShimLine::Started { pid: program, limited });
     let descendants_killed = reap(&control, program);
-    remove_scratch(&launch);
-    if host_lost.load(Ordering::Acquire) {
-        remove_cgroup(&launch);
+    // The group stays for the host, which reads its counters; without a host it goes now.
+    let _ = std::fs::remove_dir_all(&launch.scratch);
+    if say(&control, &ShimLine::Gone { descendants_killed }).is_err() || host_lost.load(Ordering::Acquire) {
+        clear(&launch);
     }
-    say(&control, &ShimLine::Gone { descendants_killed })
+    Ok(())
+}
+
+/// Removes what was made for the tree.
+fn clear(launch: &Launch) {
+    let _ = std::fs::remove_dir_all(&launch.scratch);
+    if let Some(group) = &launch.group {
+        group.remove();
+    }
 }
 
 /// Reaps until the kernel says that no child is left; kills what remains once the program has ended.
@@ -93,16 +105,4 @@ fn to_status(status: rustix::process::WaitStatus) -> Option<Status> {
 
 fn say(mut control: &UnixStream, message: &ShimLine) -> io::Result<()> {
     control.write_all(&line(message)?)
-}
-
-fn remove_scratch(launch: &Launch) {
-    if let Some(scratch) = &launch.scratch {
-        let _ = std::fs::remove_dir_all(scratch);
-    }
-}
-
-fn remove_cgroup(launch: &Launch) {
-    if let Some(group) = launch.cgroup_procs.as_deref().and_then(std::path::Path::parent) {
-        crate::memory::remove_group(group);
-    }
 }

@@ -39,8 +39,8 @@ pub(super) fn start(launch: &Launch, socket: Option<OwnedFd>) -> Result<u32, Str
     }
     let socket = socket.map(at_fixed_number).transpose().map_err(|e| format!("fd 3: {e}"))?;
     close_to_children().map_err(|e| format!("/proc/self/fd: {e}"))?;
-    let group = launch.cgroup_procs.as_ref().map(|path| File::options().write(true).open(path)).transpose();
-    let group = group.map_err(|e| format!("its control group: {e}"))?;
+    let group = launch.group.as_ref().map(|group| File::options().write(true).open(group.procs_file()));
+    let group = group.transpose().map_err(|e| format!("its control group: {e}"))?;
     let shim = rustix::process::getpid();
     let mut command = Command::new(&launch.program);
     command.args(&launch.args).env_clear().envs(&launch.env).current_dir(&launch.cwd).stdin(Stdio::null());

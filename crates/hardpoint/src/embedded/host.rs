@@ -7,7 +7,7 @@ use super::catalog::{Catalog, Listed, read_bounded};
 use super::{Failure, Places};
 use hardpoint_env::{EnvEvent, EnvRequest, EnvStore};
 use hardpoint_model::{Diagnostics, Manifest, limits};
-use hardpoint_process::{Launcher, MemoryMode, sweep_scratch};
+use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_supervisor::{Bounds, Program, Sdk, Worker, WorkerSpec};
 use hardpoint_wire::PluginRef;
 use serde_json::{Value, json};
@@ -42,7 +42,6 @@ impl Host {
         let environments = EnvStore::open(&places.data).map_err(Failure::Environment)?;
         let sdk =
             Sdk::unpack(&places.data).map_err(|e| Failure::host("the data folder cannot be used", &e))?;
-        sweep_scratch(&places.scratch());
         let launcher = Launcher::new("/proc/self/exe".into(), &places.scratch(), MemoryMode::detect())
             .map_err(|e| Failure::host("the spawner thread could not be started", &e))?;
         Ok(Self { catalog, environments, sdk, launcher, workers: Mutex::default() })
