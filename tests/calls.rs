@@ -43,7 +43,13 @@ async fn wrong_arguments_are_refused_all_at_once_and_cost_the_worker_nothing() {
     };
     check("sing", json!({}), "UnknownTool", &["`well`", "`sing`", "`echo`"]).await;
     check("echo", json!({}), "InputError", &["`text` is required"]).await;
-    check("echo", json!({"text": 1, "times": "x", "tims": 2}), "InputError", &["`text`", "`times`", "`tims`"]).await;
+    check(
+        "echo",
+        json!({"text": 1, "times": "x", "tims": 2}),
+        "InputError",
+        &["`text`", "`times`", "`tims`"],
+    )
+    .await;
     check("echo_bytes", json!({"data": "text"}), "InputError", &["`data`"]).await;
     assert_eq!(worker.state(), WorkerState::Ready);
     worker.stop(STOP).await;
@@ -85,8 +91,11 @@ async fn a_large_result_goes_to_the_next_worker_without_a_copy() {
 async fn values_that_look_like_markers_are_passed_literally() {
     let host = TestHost::new();
     let worker = host.worker("well").await;
-    for value in [json!({"$blob": 0}), json!({"$value": {"$blob": 1}}), json!([{"$blob": "x"}]), json!({"": null})] {
-        let answer = worker.call(request("echo_value", json!({"value": value.clone()}))).await.unwrap().unwrap();
+    for value in
+        [json!({"$blob": 0}), json!({"$value": {"$blob": 1}}), json!([{"$blob": "x"}]), json!({"": null})]
+    {
+        let answer =
+            worker.call(request("echo_value", json!({"value": value.clone()}))).await.unwrap().unwrap();
         assert_eq!(answer.result.to_document::<()>(&mut |_| Err(())), Ok(value));
     }
     worker.stop(STOP).await;
@@ -142,7 +151,11 @@ async fn a_call_that_waits_behind_another_times_out_alone() {
     busy(&worker).await;
     let error = worker.call(waiting).await.unwrap().unwrap_err();
     assert_eq!(error.error_type, "TimeoutError");
-    assert_eq!(first.await.unwrap().unwrap().unwrap().result.value, json!(1.5), "the running call was left alone");
+    assert_eq!(
+        first.await.unwrap().unwrap().unwrap().result.value,
+        json!(1.5),
+        "the running call was left alone"
+    );
     worker.stop(STOP).await;
 }
 

@@ -23,7 +23,7 @@ async fn cancelled(plugin: &str, tool: &str, args: Value) -> (Result<String, Exi
             CallEvent::Note(Note::Progress(_) | Note::Log(_) | Note::Usage(_)) | CallEvent::Item(_) => {}
         }
     };
-    let took = asked.elapsed();
+    let time = asked.elapsed();
     let how = match end {
         Ok(Ok(output)) => panic!("it finished: {output:?}"),
         Ok(Err(error)) => Ok(error.error_type),
@@ -31,7 +31,7 @@ async fn cancelled(plugin: &str, tool: &str, args: Value) -> (Result<String, Exi
     };
     worker.stop(STOP).await;
     host.assert_nothing_left();
-    (how, took)
+    (how, time)
 }
 
 #[tokio::test]

@@ -25,10 +25,18 @@ fn what_is_wrong_with_a_request_is_said_with_a_remedy() {
     refused(&["call", "well", "echo", "text=a", "text=b"], 2, &["`text` is given twice"]);
     refused(&["call", "well", "echo", "text=@/nowhere"], 2, &["/nowhere cannot be read"]);
     refused(&["call", "well", "echo", "text"], 2, &["name=value"]);
-    refused(&["call", "bad_manifest", "x"], 2, &["hardpoint.toml:3", "hardpoint.toml:18", "limits.memory_mb"]);
+    refused(
+        &["call", "bad_manifest", "x"],
+        2,
+        &["hardpoint.toml:3", "hardpoint.toml:18", "limits.memory_mb"],
+    );
     refused(&["run", "/nowhere.yaml"], 2, &["/nowhere.yaml cannot be read"]);
     refused(&["run", "pipeline.txt"], 2, &["neither .yaml nor .json"]);
-    refused(&["plugin", "list", "--plugins-dir", "/nowhere"], 2, &["no plugins folder at /nowhere", "plugin new"]);
+    refused(
+        &["plugin", "list", "--plugins-dir", "/nowhere"],
+        2,
+        &["no plugins folder at /nowhere", "plugin new"],
+    );
     refused(&["plugin", "check", "import_error"], 4, &["ModuleNotFoundError", "hint:", "requirements"]);
 }
 
@@ -60,7 +68,11 @@ fn json_is_exactly_one_document_whatever_happens() {
     check(&["call", "well", "echo", "text=a", "times=3", "--json"], 0, json!({"ok": true, "result": "aaa"}));
     check(&["call", "well", "echo", "--json"], 2, json!({"ok": false, "category": "user_input"}));
     check(&["call", "nobody", "x", "--json"], 2, json!({"ok": false, "error_type": "InvalidRequest"}));
-    check(&["call", "well", "count", "n=3", "--json"], 0, json!({"ok": true, "result": {"items": [0, 1, 2]}}));
+    check(
+        &["call", "well", "count", "n=3", "--json"],
+        0,
+        json!({"ok": true, "result": {"items": [0, 1, 2]}}),
+    );
     let error = json!({"ok": false, "error_type": "ModuleNotFoundError", "category": "fatal"});
     check(&["call", "import_error", "x", "--json"], 4, error);
 }
@@ -101,7 +113,8 @@ fn a_new_plugin_works_at_once() {
 fn broken_plugins_are_listed_beside_the_others() {
     let answer = Cli::new(&["plugin", "list", "--json"]).run();
     let listed = answer.json();
-    let of = |name: &str| listed.as_array().unwrap().iter().find(|plugin| plugin["name"] == name).unwrap().clone();
+    let of =
+        |name: &str| listed.as_array().unwrap().iter().find(|plugin| plugin["name"] == name).unwrap().clone();
     assert_eq!(of("well")["ok"], true);
     assert_eq!(of("bad_manifest")["ok"], false);
     assert!(of("bad_manifest")["errors"].as_array().unwrap().len() >= 7);

@@ -30,7 +30,9 @@ fn the_readme_s_first_command_finds_the_face_and_says_where_the_picture_lies() {
         assert!((value - expected).abs() <= tolerance, "{name} is {value}, expected about {expected}");
     };
     assert_eq!(document["result"]["count"], 1);
-    (near("x", 175.0, 10.0), near("y", 70.0, 10.0), near("width", 93.0, 10.0));
+    near("x", 175.0, 10.0);
+    near("y", 70.0, 10.0);
+    near("width", 93.0, 10.0);
 }
 
 #[test]

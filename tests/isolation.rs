@@ -23,10 +23,12 @@ async fn no_descriptor_of_the_host_reaches_a_worker() {
     let fds = ask(&TestHost::new(), "well", "fds").await;
     for fd in fds.as_array().unwrap() {
         let target = fd.as_str().unwrap().split(" -> ").nth(1).unwrap();
-        let own = ["/dev/null", "pipe:", "socket:", "anon_inode:"].iter().any(|kind| target.starts_with(kind));
+        let own =
+            ["/dev/null", "pipe:", "socket:", "anon_inode:"].iter().any(|kind| target.starts_with(kind));
         assert!(own, "the worker inherited {fd}");
     }
-    let sockets = fds.as_array().unwrap().iter().filter(|fd| fd.as_str().unwrap().contains("socket:")).count();
+    let sockets =
+        fds.as_array().unwrap().iter().filter(|fd| fd.as_str().unwrap().contains("socket:")).count();
     assert_eq!(sockets, 1, "{fds}");
 }
 

@@ -23,7 +23,11 @@ async fn fifty_lives_leave_no_zombie_no_orphan_and_no_descriptor() {
     let life = async |kill: bool| {
         let worker = host.worker("well").await;
         worker.call(request("echo", json!({"text": "x"}))).await.unwrap().unwrap();
-        if kill { worker.kill().await } else { worker.stop(STOP).await };
+        if kill {
+            worker.kill().await
+        } else {
+            worker.stop(STOP).await
+        };
     };
     life(false).await;
     let before = descriptors();

@@ -1,4 +1,11 @@
 //! Every promise of Hardpoint, one file each, kept by real processes and real kills.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod calls;
 mod cancel;

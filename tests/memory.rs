@@ -54,7 +54,9 @@ async fn the_best_enforcer_of_this_machine_counts_the_whole_tree() {
 fn the_enforcer_of_this_machine_is_known() {
     match MemoryMode::detect() {
         MemoryMode::CgroupV2(path) => println!("cgroup v2 below {}", path.display()),
-        MemoryMode::CgroupV1(path) => println!("skipped: cgroup v2 is not delegated here; v1 below {}", path.display()),
+        MemoryMode::CgroupV1(path) => {
+            println!("skipped: cgroup v2 is not delegated here; v1 below {}", path.display());
+        }
         MemoryMode::Sampler => println!("skipped: no control group can be made here; the sampler is used"),
     }
 }

@@ -20,7 +20,10 @@ pub(crate) struct Answer {
 impl Cli {
     pub(crate) fn new(args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hardpoint"));
-        command.args(args).env("HARDPOINT_PLUGINS_DIR", test_plugins()).env("HARDPOINT_DATA_DIR", shared_data());
+        command
+            .args(args)
+            .env("HARDPOINT_PLUGINS_DIR", test_plugins())
+            .env("HARDPOINT_DATA_DIR", shared_data());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self { command }
     }
@@ -56,6 +59,7 @@ impl Answer {
 
     /// stdout as the one JSON document that it is.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e} in {:?}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("{e} in {:?}\n{}", self.stdout, self.stderr))
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{Left, shared_data, test_plugins};
 use hardpoint_process::{Launcher, MemoryMode};
-use hardpoint_supervisor::{Bounds, CallRequest, Grace, Program, Sdk, StartFailure, Worker, WorkerSpec, WorkerState};
+use hardpoint_supervisor::{
+    Bounds, CallRequest, Grace, Program, Sdk, StartFailure, Worker, WorkerSpec, WorkerState,
+};
 use hardpoint_wire::{Payload, PluginRef};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -48,7 +50,8 @@ impl TestHost {
     pub(crate) fn spec(&self, plugin: &str) -> WorkerSpec {
         let dir = test_plugins().join(plugin);
         let entry = std::fs::read_to_string(dir.join("hardpoint.toml")).unwrap();
-        let entry = entry.lines().find_map(|line| line.strip_prefix("entry = ")).unwrap().trim().trim_matches('"');
+        let entry =
+            entry.lines().find_map(|line| line.strip_prefix("entry = ")).unwrap().trim().trim_matches('"');
         WorkerSpec {
             program: Program::python(python(), &self.sdk),
             plugin: PluginRef {
@@ -85,7 +88,8 @@ pub(crate) fn payload(value: Value) -> Payload {
 fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
     PYTHON.get_or_init(|| {
-        let asked = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+        let asked =
+            Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
         PathBuf::from(String::from_utf8(asked.stdout).unwrap().trim())
     })
 }

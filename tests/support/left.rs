@@ -18,7 +18,9 @@ impl Left {
     pub(crate) fn behind(host: u32, data: &Path) -> Self {
         let mark = format!("{host}-");
         let is_ours = |path: &PathBuf, prefix: &str| {
-            path.file_name().and_then(|name| name.to_str()?.strip_prefix(prefix)).is_some_and(|n| n.starts_with(&mark))
+            path.file_name()
+                .and_then(|name| name.to_str()?.strip_prefix(prefix))
+                .is_some_and(|n| n.starts_with(&mark))
         };
         let mut scratch = entries(&data.join("scratch"));
         scratch.retain(|path| is_ours(path, ""));
@@ -63,13 +65,18 @@ fn marked(mark: &str) -> Vec<String> {
         environ.split(|&byte| byte == 0).any(|entry| entry.starts_with(mark.as_bytes()))
     };
     let found = entries(Path::new("/proc")).into_iter().filter(is_marked);
-    found.map(|path| format!("{} {}", path.display(), fs::read_to_string(path.join("comm")).unwrap_or_default())).collect()
+    found
+        .map(|path| {
+            format!("{} {}", path.display(), fs::read_to_string(path.join("comm")).unwrap_or_default())
+        })
+        .collect()
 }
 
 /// The groups that a host on this machine may make its own in: its own and the one above, in every hierarchy.
 fn group_parents() -> Vec<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let paths = own.lines().filter_map(|line| line.splitn(3, ':').nth(2)).map(|path| path.trim_start_matches('/'));
+    let paths =
+        own.lines().filter_map(|line| line.splitn(3, ':').nth(2)).map(|path| path.trim_start_matches('/'));
     let mounts = ["", "memory", "unified"].map(|name| Path::new("/sys/fs/cgroup").join(name));
     let mut parents: Vec<PathBuf> = paths
         .flat_map(|path| mounts.iter().map(move |mount| mount.join(path)))

@@ -109,7 +109,9 @@ impl std::fmt::Display for ExitReason {
                     seconds(*timeout_ms)
                 )
             }
-            Self::Cancelled { tool } => write!(f, "was killed because tool `{tool}` was cancelled and did not stop"),
+            Self::Cancelled { tool } => {
+                write!(f, "was killed because tool `{tool}` was cancelled and did not stop")
+            }
             Self::StartupTimeout { timeout_ms, phase } => {
                 write!(f, "was still {phase} after its start-up time of {} s", seconds(*timeout_ms))
             }

@@ -27,7 +27,8 @@ pub(crate) fn sweep(root: &Path, memory: &MemoryMode) -> usize {
         host.is_some_and(|host| !host.is_alive()) && members(&alive, tree).next().is_none()
     };
     let folders = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-    let dead = folders.filter(|folder| folder.file_name().and_then(|name| name.to_str()).is_some_and(is_dead));
+    let dead =
+        folders.filter(|folder| folder.file_name().and_then(|name| name.to_str()).is_some_and(is_dead));
     dead.filter(|folder| fs::remove_dir_all(folder).is_ok()).count() + memory.sweep(is_dead)
 }
 

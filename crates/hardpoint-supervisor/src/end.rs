@@ -148,7 +148,12 @@ mod tests {
         check(None, kill, none(), "was killed by signal 9 (SIGKILL)");
         check(None, None, none(), "ended because its shim was killed from outside");
         check(Some(Intent::Stop), Some(Status::Code(0)), none(), "was stopped by the host");
-        check(None, Some(Status::Code(75)), none(), "broke the worker protocol: its plugin closed the socket");
+        check(
+            None,
+            Some(Status::Code(75)),
+            none(),
+            "broke the worker protocol: its plugin closed the socket",
+        );
         check(Some(Intent::Stop), kill, none(), "was stopped by the host");
         check(Some(Intent::Stop), Some(Status::Code(3)), none(), "exited with code 3");
         check(Some(Intent::Stop), Some(Status::Signal(11)), none(), "was killed by signal 11 (SIGSEGV)");

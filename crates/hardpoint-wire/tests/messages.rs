@@ -1,5 +1,6 @@
 //! Every message of the protocol, as `tests/wire/*.json` writes it, reads and writes back unchanged.
 //! The Python side is tested against the same files, so that a change of the protocol shows in review.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use hardpoint_wire::{Blob, Decoder, Frame, HostMessage, OutFrame, Protocol, Unreadable, WorkerMessage};
 use serde_json::Value;
@@ -33,7 +34,8 @@ fn example(name: &str) -> Value {
 /// The blobs that an example announces, with content of the announced length.
 fn blobs(example: &Value) -> Vec<Blob> {
     let rows = example["blobs"].as_array().cloned().unwrap_or_default();
-    rows.iter().map(|row| Blob::new(vec![7; row["len"].as_u64().unwrap() as usize].into()).unwrap()).collect()
+    let len = |row: &Value| usize::try_from(row["len"].as_u64().unwrap()).unwrap();
+    rows.iter().map(|row| Blob::new(vec![7; len(row)].into()).unwrap()).collect()
 }
 
 fn header(frame: &OutFrame) -> Value {
@@ -83,7 +85,8 @@ fn there_is_an_example_for_every_message_and_no_other() {
         .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_owned()))
         .collect();
     let mut known: Vec<&str> = HOST.into_iter().chain(WORKER).collect();
-    (found.sort(), known.sort_unstable());
+    found.sort();
+    known.sort_unstable();
     assert_eq!(found, known);
 }
 

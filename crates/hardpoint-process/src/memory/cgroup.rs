@@ -116,7 +116,9 @@ pub(super) fn sweep(mode: &MemoryMode, is_dead: impl Fn(&str) -> bool) -> usize 
     let Some((parent, _)) = parent_of(mode) else { return 0 };
     let groups = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path());
     let tree = |group: &PathBuf| Some(group.file_name()?.to_str()?.strip_prefix(PREFIX)?.to_owned());
-    groups.filter(|group| tree(group).is_some_and(|tree| is_dead(&tree)) && fs::remove_dir(group).is_ok()).count()
+    groups
+        .filter(|group| tree(group).is_some_and(|tree| is_dead(&tree)) && fs::remove_dir(group).is_ok())
+        .count()
 }
 
 /// The first place where a group with a memory limit can be made.
@@ -129,11 +131,11 @@ pub(super) fn detect() -> Option<MemoryMode> {
 fn works(mode: &MemoryMode) -> bool {
     let probe = format!("probe-{}", std::process::id());
     let group = Group::of(mode, &probe, 64 << 20);
-    let made = group.as_ref().is_some_and(|group| group.create().is_ok());
-    if let Some(group) = group.filter(|_| made) {
+    let works = group.as_ref().is_some_and(|group| group.create().is_ok());
+    if let Some(group) = group.filter(|_| works) {
         group.remove();
     }
-    made
+    works
 }
 
 /// Version 2 first; in each, beside our own group before below it, because a group of version 2 that

@@ -74,7 +74,8 @@ impl Handshake {
             (_, WorkerMessage::Error(failed)) if failed.id == self.expected() => {
                 let mut error = failed.error.of_plugin(&self.plugin);
                 let (doing, kind) = (self.phase(), &error.error_type);
-                error.message = format!("plugin `{}` failed while {doing}: {kind}: {}", self.plugin, error.message);
+                error.message =
+                    format!("plugin `{}` failed while {doing}: {kind}: {}", self.plugin, error.message);
                 Step::Failed(Box::new(error))
             }
             (_, WorkerMessage::Ready(_)) => Step::Violation("it said `ready` twice".to_owned()),

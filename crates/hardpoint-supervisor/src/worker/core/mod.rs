@@ -3,6 +3,11 @@
 //! Owns its state: calls, handshake, what it is being ended for. Pure in this sense: it gets an input and
 //! the time, and leaves effects for the actor. It never waits, reads or signals.
 
+mod budget;
+mod ending;
+
+use self::budget::Budget;
+use self::ending::{CLEANUP, Ending};
 use super::calls::{Calls, Cause, Due, Entry};
 use super::command::{CallOutput, Command, Hook, Note, Reply, Request, Work};
 use super::handshake::{Handshake, Step};
@@ -25,8 +30,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-
-const CLEANUP: u64 = 3;
 
 pub(super) type StartReply = Result<(Ready, Arc<Tools>), StartFailure>;
 
@@ -59,15 +62,6 @@ struct Start {
     deadline: Instant,
     reply: oneshot::Sender<StartReply>,
     failure: Option<Box<JobError>>,
-}
-
-/// While the worker is being ended.
-struct Ending {
-    intent: Intent,
-    /// The call that made it necessary.
-    culprit: Option<u64>,
-    terminate_at: Option<Instant>,
-    kill_at: Option<Instant>,
 }
 
 impl Core {
@@ -158,11 +152,6 @@ impl Core {
         }
     }
 
-    /// It broke the protocol: it cannot be trusted with another message.
-    pub(super) fn violated(&mut self, detail: String) {
-        self.kill(Intent::Violation(detail), None);
-    }
-
     pub(super) fn on_command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Request(request) => self.on_request(request, now),
@@ -196,15 +185,7 @@ impl Core {
             let timeout_ms = millis(self.bounds.startup);
             self.terminate(Intent::StartupTimeout { timeout_ms, phase }, None, now);
         }
-        let Some(ending) = &mut self.ending else { return };
-        if ending.terminate_at.is_some_and(|at| at <= now) {
-            ending.terminate_at = None;
-            self.effects.push(Effect::Signal(Signal::Terminate));
-        }
-        if ending.kill_at.is_some_and(|at| at <= now) {
-            ending.kill_at = None;
-            self.effects.push(Effect::Signal(Signal::Kill));
-        }
+        self.go_on_ending(now);
     }
 
     pub(super) fn on_memory(&mut self, sample: MemorySample, enforced_by_kernel: bool) {
@@ -359,26 +340,6 @@ impl Core {
         }
     }
 
-    fn on_stop(&mut self, grace: Duration, now: Instant) {
-        if self.ending.is_some() {
-            return;
-        }
-        self.advance(WorkerEvent::StopRequested);
-        // The last fifth of the grace period is for SIGTERM, so that SIGKILL comes on time.
-        let terminate_at = now + grace.mul_f64(0.8);
-        self.ending = Some(Ending {
-            intent: Intent::Stop,
-            culprit: None,
-            terminate_at: Some(terminate_at),
-            kill_at: Some(now + grace),
-        });
-        if self.start.is_some() {
-            self.effects.push(Effect::Signal(Signal::Terminate));
-        } else if self.calls.is_empty() {
-            self.clean_up();
-        }
-    }
-
     fn call_ended(&mut self, now: Instant) {
         if !self.calls.is_empty() {
             return;
@@ -389,10 +350,6 @@ impl Core {
             self.clean_up();
         }
         self.climb(now);
-    }
-
-    fn clean_up(&mut self) {
-        self.effects.push(Effect::Send(HostMessage::Cleanup { id: CLEANUP }, Vec::new()));
     }
 
     fn climb(&mut self, now: Instant) {
@@ -421,44 +378,6 @@ impl Core {
             Some(Cause::Deadline) | None => self.timed_out(&entry),
         };
         self.effects.push(Effect::Answer(entry.pipes.reply, Ok(Err(error))));
-    }
-
-    fn end_for(&mut self, id: u64, now: Instant) {
-        let Some(entry) = self.calls.get_mut(id) else { return };
-        let tool = entry.tool.clone();
-        let intent = match entry.asked_because() {
-            Some(Cause::Cancelled) => Intent::Cancelled { tool },
-            Some(Cause::Deadline) | None => Intent::Deadline { tool, timeout_ms: millis(entry.timeout) },
-        };
-        self.terminate(intent, Some(id), now);
-    }
-
-    /// SIGTERM now, SIGKILL after the grace time.
-    fn terminate(&mut self, intent: Intent, culprit: Option<u64>, now: Instant) {
-        self.end(intent, culprit, Some(now), now);
-    }
-
-    fn end(&mut self, intent: Intent, culprit: Option<u64>, terminate_at: Option<Instant>, now: Instant) {
-        let kill_at = Some(terminate_at.unwrap_or(now) + self.bounds.grace.terminate);
-        match &mut self.ending {
-            // An orderly stop that a stuck call delays keeps its own end; anything else is already ending.
-            Some(_) => return,
-            ending @ None => *ending = Some(Ending { intent, culprit, terminate_at, kill_at }),
-        }
-        self.advance(WorkerEvent::EndBegan);
-        if terminate_at.is_some_and(|at| at <= now) {
-            self.on_tick(now);
-        }
-    }
-
-    /// SIGKILL now.
-    fn kill(&mut self, intent: Intent, culprit: Option<u64>) {
-        match &mut self.ending {
-            Some(ending) => (ending.terminate_at, ending.kill_at) = (None, None),
-            ending @ None => *ending = Some(Ending { intent, culprit, terminate_at: None, kill_at: None }),
-        }
-        self.advance(WorkerEvent::EndBegan);
-        self.effects.push(Effect::Signal(Signal::Kill));
     }
 
     fn timed_out(&self, entry: &Entry) -> JobError {
@@ -498,24 +417,4 @@ fn hook_message(id: u64, hook: Hook) -> HostMessage {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// How many messages may still come unasked in this second.
-struct Budget {
-    second: Instant,
-    spent: u32,
-}
-
-impl Budget {
-    fn new(now: Instant) -> Self {
-        Self { second: now, spent: 0 }
-    }
-
-    fn spend(&mut self, now: Instant) -> bool {
-        if now.duration_since(self.second) >= Duration::from_secs(1) {
-            *self = Self::new(now);
-        }
-        self.spent += 1;
-        self.spent <= UNASKED_PER_SECOND_MAX
-    }
 }
