@@ -21,9 +21,7 @@ class ToolOptions:
 
     __slots__ = ("description", "name", "timeout_seconds")
 
-    def __init__(
-        self, name: str | None, description: str | None, timeout_seconds: float | None
-    ) -> None:
+    def __init__(self, name: str | None, description: str | None, timeout_seconds: float | None) -> None:
         self.name = name
         self.description = description
         self.timeout_seconds = timeout_seconds

@@ -127,9 +127,7 @@ class Worker:
 
     def answer(self, call_id: int) -> dict[str, Any]:
         """The answer to `call_id`; what comes before it is kept in `seen`."""
-        return self.until(
-            lambda m: m.get("id") == call_id and m["type"] in ("result", "error", "pong")
-        )
+        return self.until(lambda m: m.get("id") == call_id and m["type"] in ("result", "error", "pong"))
 
     def until(self, wanted: Any) -> dict[str, Any]:
         """The first message that fits; the others are kept in `seen`."""

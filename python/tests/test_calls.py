@@ -51,7 +51,15 @@ def test_every_host_message_of_the_wire_examples_is_understood():
         hello["concurrency"] = 1
         worker.send(hello)
         assert worker.receive()["type"] == "ready"
-        for kind in ("initialize", "validate", "prefetch", "reconfigure", "enable", "disable", "config_options"):
+        for kind in (
+            "initialize",
+            "validate",
+            "prefetch",
+            "reconfigure",
+            "enable",
+            "disable",
+            "config_options",
+        ):
             message = snapshot(kind)
             worker.send(message)
             assert worker.answer(message["id"])["type"] == "result", kind

@@ -80,7 +80,9 @@ def test_cancelling_what_is_over_does_nothing(either):
     assert either.call("echo", {"text": "b"})["result"] == {"text": "b"}
 
 
-@pytest.mark.parametrize("tool,seconds", [("spin", 0.0), ("spin", 0.02), ("sleep", 0.02), ("nap", 0.001), ("block_loop", 0.02)])
+@pytest.mark.parametrize(
+    "tool,seconds", [("spin", 0.0), ("spin", 0.02), ("sleep", 0.02), ("nap", 0.001), ("block_loop", 0.02)]
+)
 def test_a_late_interrupt_never_hits_the_next_call(either, tool, seconds):
     rounds = 200 if seconds < 0.02 else 60
     for _ in range(rounds):

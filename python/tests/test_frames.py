@@ -92,7 +92,12 @@ def test_random_values_pass_the_mirror_unchanged():
     for number in range(500):
         value, config, blobs = random_value(rng), random_value(rng), []
         sent.append((value, config))
-        header = {"type": "call", "id": number, "args": to_wire(value, blobs), "config": to_wire(config, blobs)}
+        header = {
+            "type": "call",
+            "id": number,
+            "args": to_wire(value, blobs),
+            "config": to_wire(config, blobs),
+        }
         data += frame(header, blobs)
     peer = [sys.executable, os.path.join(HERE, "frame_peer.py")]
     done = subprocess.run(peer, input=data, stdout=subprocess.PIPE, timeout=60, check=True)

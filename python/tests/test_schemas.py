@@ -129,7 +129,9 @@ def test_arguments_that_do_not_fit_are_named(annotation, value):
 def test_a_tool_is_described():
     class P(Plugin):
         @tool(timeout_seconds=5, name="cut")
-        async def crop(self, image: bytes, ctx: Context, size: Annotated[int, "pixels"] = 3, *, color: Color = Color.RED) -> str:
+        async def crop(
+            self, image: bytes, ctx: Context, size: Annotated[int, "pixels"] = 3, *, color: Color = Color.RED
+        ) -> str:
             """Cut a piece out.
 
             With care.
@@ -139,7 +141,9 @@ def test_a_tool_is_described():
         def free(self, a, **rest): ...
 
         @tool
-        def stream(self, n: int = 1, m: Optional[typing.List[int]] = None, c: Optional[Context] = None) -> Iterator[str]:
+        def stream(
+            self, n: int = 1, m: Optional[typing.List[int]] = None, c: Optional[Context] = None
+        ) -> Iterator[str]:
             yield ""
 
     tools = tools_of(P)
@@ -148,7 +152,11 @@ def test_a_tool_is_described():
     assert cut["timeout_seconds"] == 5.0 and cut["streaming"] is False
     assert cut["input_schema"]["required"] == ["image"]
     assert list(cut["input_schema"]["properties"]) == ["image", "size", "color"]
-    assert cut["input_schema"]["properties"]["size"] == {"type": "integer", "description": "pixels", "default": 3}
+    assert cut["input_schema"]["properties"]["size"] == {
+        "type": "integer",
+        "description": "pixels",
+        "default": 3,
+    }
     assert cut["input_schema"]["properties"]["color"]["default"] == "red"
     assert tools["free"].input_schema == {"type": "object", "properties": {"a": {}}, "required": ["a"]}
     stream = tools["stream"]

@@ -80,9 +80,7 @@ class Loop:
         self._fence: Any = None
         started = allocate_lock()
         started.acquire()
-        threading.Thread(
-            target=self._forever, args=(started,), name="hardpoint-loop", daemon=True
-        ).start()
+        threading.Thread(target=self._forever, args=(started,), name="hardpoint-loop", daemon=True).start()
         started.acquire()
 
     def run(self, call: Call) -> tuple[Any, int]:
@@ -91,9 +89,7 @@ class Loop:
         gate.acquire()
         outcome: list[Any] = []
 
-        def done(
-            _call: Call, value: Encoded | None, items: int, failure: BaseException | None
-        ) -> None:
+        def done(_call: Call, value: Encoded | None, items: int, failure: BaseException | None) -> None:
             outcome.extend((value, items, failure))
             gate.release()
 

@@ -99,9 +99,7 @@ def blob_view(blob: Blob) -> memoryview:
             return memoryview(b"")
         import mmap
 
-        return memoryview(
-            mmap.mmap(blob.fd, blob.length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-        )
+        return memoryview(mmap.mmap(blob.fd, blob.length, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ))
     finally:
         blob.close()
 

@@ -17,7 +17,13 @@ import os
 from _thread import allocate_lock, start_new_thread
 
 from hardpoint._worker.frames import FrameBuffer, Message, Violation
-from hardpoint._worker.limits import BLOB_FDS_MAX, EXIT_HOST_LOST, IDLE_TICKS, PROGRESS_GAP_SECONDS, TICK_SECONDS
+from hardpoint._worker.limits import (
+    BLOB_FDS_MAX,
+    EXIT_HOST_LOST,
+    IDLE_TICKS,
+    PROGRESS_GAP_SECONDS,
+    TICK_SECONDS,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

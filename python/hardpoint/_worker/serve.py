@@ -152,4 +152,3 @@ class Serve:
             return outcome
         finally:
             worker.fence.current = None
-

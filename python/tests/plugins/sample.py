@@ -108,7 +108,12 @@ class Sample(Plugin):
     def view(self, data: memoryview) -> dict:
         import mmap
 
-        return {"length": len(data), "first": data[0], "last": data[-1], "mapped": isinstance(data.obj, mmap.mmap)}
+        return {
+            "length": len(data),
+            "first": data[0],
+            "last": data[-1],
+            "mapped": isinstance(data.obj, mmap.mmap),
+        }
 
     @tool
     def data(self, sizes: "list[int]"):
@@ -238,7 +243,9 @@ class Sample(Plugin):
     @tool
     def child(self) -> "list[str]":
         script = "import os\nfor n in os.listdir('/proc/self/fd'):\n try: print(os.readlink('/proc/self/fd/' + n))\n except OSError: pass"
-        out = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, close_fds=False, check=True)
+        out = subprocess.run(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, close_fds=False, check=True
+        )
         return out.stdout.decode().split("\n")
 
     @tool
