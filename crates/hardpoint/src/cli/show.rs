@@ -47,7 +47,8 @@ fn shown(value: &Payload, out: &Path, name: &str) -> Result<String, Failure> {
         Ok::<_, Failure>(Value::from(path.display().to_string()))
     })?;
     let text = match document {
-        Value::String(text) => text,
+        // One field, one line.
+        Value::String(text) => text.split_whitespace().collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     };
     Ok(cut(&text))
