@@ -16,53 +16,179 @@ enum End {
     Ok,
 }
 
-macro_rules! cases {
-    ($($name:ident: $plugin:literal $tool:literal $args:tt => $end:expr;)*) => {
-        $(#[test]
-        fn $name() {
-            check($plugin, $tool, &$args, &$end);
-        })*
-    };
+#[test]
+fn a_segmentation_fault() {
+    check("segfault", "crash", &[], &End::Exit("signal", json!({"signal": 11, "name": "SIGSEGV"})));
 }
 
-cases! {
-    a_segmentation_fault: "segfault" "crash" [] => End::Exit("signal", json!({"signal": 11, "name": "SIGSEGV"}));
-    an_abort: "segfault" "abort" [] => End::Exit("signal", json!({"signal": 6, "name": "SIGABRT"}));
-    os_exit_in_a_tool: "os_exit" "leave" [] => End::Exit("exit_code", json!({"code": 42}));
-    an_endless_loop_in_c: "c_loop" "spin" [] => End::Exit("deadline", json!({"tool": "spin", "timeout_ms": 500}));
-    an_endless_loop_in_python: "py_loop" "spin" [] => End::Error("TimeoutError");
-    a_loop_that_swallows_every_exception: "py_loop" "swallow" [] => End::Exit("deadline", json!({"tool": "swallow"}));
-    a_tool_that_ignores_sigterm: "ignores_sigterm" "hang" [] => End::Exit("deadline", json!({"tool": "hang"}));
-    fifty_detached_descendants: "fork_bomb" "spread" [] => End::Ok;
-    detached_descendants_and_a_hang: "fork_bomb" "spread" ["ending=hang"] => End::Error("TimeoutError");
-    detached_descendants_and_a_crash:
-        "fork_bomb" "spread" ["ending=crash"] => End::Exit("signal", json!({"signal": 11}));
-    a_hundred_megabytes_on_stdout: "floods_stdout" "flood" ["megabytes=100"] => End::Ok;
-    half_a_frame: "half_frame" "half" [] => End::Exit("protocol_violation", json!({}));
-    garbage_on_the_socket: "half_frame" "garbage" [] => End::Exit("protocol_violation", json!({}));
-    a_header_that_is_no_json: "half_frame" "no_json" [] => End::Exit("protocol_violation", json!({}));
-    a_length_of_4_gib: "half_frame" "huge_length" [] => End::Exit("protocol_violation", json!({}));
-    an_answer_to_nothing: "half_frame" "unknown_call" [] => End::Exit("protocol_violation", json!({}));
-    a_million_messages: "half_frame" "message_flood" [] => End::Exit("protocol_violation", json!({}));
-    a_closed_socket: "half_frame" "close_socket" [] => End::Exit("protocol_violation", json!({}));
-    an_import_error: "import_error" "x" [] => End::Exit("exit_code", json!({"code": 3}));
-    sys_exit_at_import: "exit_at_import" "x" [] => End::Exit("exit_code", json!({"code": 3}));
-    os_exit_at_import: "os_exit_at_import" "x" [] => End::Exit("exit_code", json!({"code": 9}));
-    a_segmentation_fault_at_import: "segfault_at_import" "x" [] => End::Exit("signal", json!({"signal": 11}));
-    a_hang_at_import:
-        "hang_at_import" "x" [] => End::Exit("startup_timeout", json!({"phase": "importing", "timeout_ms": 2000}));
-    a_missing_package: "missing_package" "x" [] => End::Exit("exit_code", json!({"code": 3}));
-    a_constructor_that_raises: "init_error" "x" [] => End::Exit("own_stop", json!({}));
-    an_initialize_that_raises: "initialize_error" "x" [] => End::Exit("own_stop", json!({}));
-    a_validate_that_raises: "validate_error" "x" [] => End::Exit("own_stop", json!({}));
-    memory_above_the_limit:
-        "memory_hog" "allocate" ["mb=600", "hold_seconds=20"] => End::Exit("memory_limit", json!({}));
-    not_a_number_becomes_null: "lying_result" "nan" [] => End::Ok;
-    an_integer_beyond_64_bits: "lying_result" "huge_int" [] => End::Error("ResultEncodingError");
-    a_lone_surrogate: "lying_result" "surrogate" [] => End::Error("ResultEncodingError");
-    a_set: "lying_result" "a_set" [] => End::Error("ResultEncodingError");
-    nesting_200_deep: "lying_result" "deep" [] => End::Error("ResultEncodingError");
-    a_string_of_20_megabytes: "lying_result" "long_string" [] => End::Error("ResultEncodingError");
+#[test]
+fn an_abort() {
+    check("segfault", "abort", &[], &End::Exit("signal", json!({"signal": 6, "name": "SIGABRT"})));
+}
+
+#[test]
+fn os_exit_in_a_tool() {
+    check("os_exit", "leave", &[], &End::Exit("exit_code", json!({"code": 42})));
+}
+
+#[test]
+fn an_endless_loop_in_c() {
+    check("c_loop", "spin", &[], &End::Exit("deadline", json!({"tool": "spin", "timeout_ms": 500})));
+}
+
+#[test]
+fn an_endless_loop_in_python() {
+    check("py_loop", "spin", &[], &End::Error("TimeoutError"));
+}
+
+#[test]
+fn a_loop_that_swallows_every_exception() {
+    check("py_loop", "swallow", &[], &End::Exit("deadline", json!({"tool": "swallow"})));
+}
+
+#[test]
+fn a_tool_that_ignores_sigterm() {
+    check("ignores_sigterm", "hang", &[], &End::Exit("deadline", json!({"tool": "hang"})));
+}
+
+#[test]
+fn fifty_detached_descendants() {
+    check("fork_bomb", "spread", &[], &End::Ok);
+}
+
+#[test]
+fn detached_descendants_and_a_hang() {
+    check("fork_bomb", "spread", &["ending=hang"], &End::Error("TimeoutError"));
+}
+
+#[test]
+fn detached_descendants_and_a_crash() {
+    check("fork_bomb", "spread", &["ending=crash"], &End::Exit("signal", json!({"signal": 11})));
+}
+
+#[test]
+fn a_hundred_megabytes_on_stdout() {
+    check("floods_stdout", "flood", &["megabytes=100"], &End::Ok);
+}
+
+#[test]
+fn half_a_frame() {
+    check("half_frame", "half", &[], &End::Exit("protocol_violation", json!({})));
+}
+
+#[test]
+fn garbage_on_the_socket() {
+    check("half_frame", "garbage", &[], &End::Exit("protocol_violation", json!({})));
+}
+
+#[test]
+fn a_header_that_is_no_json() {
+    check("half_frame", "no_json", &[], &End::Exit("protocol_violation", json!({})));
+}
+
+#[test]
+fn a_length_of_4_gib() {
+    check("half_frame", "huge_length", &[], &End::Exit("protocol_violation", json!({})));
+}
+
+#[test]
+fn an_answer_to_nothing() {
+    check("half_frame", "unknown_call", &[], &End::Exit("protocol_violation", json!({})));
+}
+
+#[test]
+fn a_million_messages() {
+    check("half_frame", "message_flood", &[], &End::Exit("protocol_violation", json!({})));
+}
+
+#[test]
+fn a_closed_socket() {
+    check("half_frame", "close_socket", &[], &End::Exit("protocol_violation", json!({})));
+}
+
+#[test]
+fn an_import_error() {
+    check("import_error", "x", &[], &End::Exit("exit_code", json!({"code": 3})));
+}
+
+#[test]
+fn sys_exit_at_import() {
+    check("exit_at_import", "x", &[], &End::Exit("exit_code", json!({"code": 3})));
+}
+
+#[test]
+fn os_exit_at_import() {
+    check("os_exit_at_import", "x", &[], &End::Exit("exit_code", json!({"code": 9})));
+}
+
+#[test]
+fn a_segmentation_fault_at_import() {
+    check("segfault_at_import", "x", &[], &End::Exit("signal", json!({"signal": 11})));
+}
+
+#[test]
+fn a_hang_at_import() {
+    check(
+        "hang_at_import",
+        "x",
+        &[],
+        &End::Exit("startup_timeout", json!({"phase": "importing", "timeout_ms": 2000})),
+    );
+}
+
+#[test]
+fn a_missing_package() {
+    check("missing_package", "x", &[], &End::Exit("exit_code", json!({"code": 3})));
+}
+
+#[test]
+fn a_constructor_that_raises() {
+    check("init_error", "x", &[], &End::Exit("own_stop", json!({})));
+}
+
+#[test]
+fn an_initialize_that_raises() {
+    check("initialize_error", "x", &[], &End::Exit("own_stop", json!({})));
+}
+
+#[test]
+fn a_validate_that_raises() {
+    check("validate_error", "x", &[], &End::Exit("own_stop", json!({})));
+}
+
+#[test]
+fn memory_above_the_limit() {
+    check("memory_hog", "allocate", &["mb=600", "hold_seconds=20"], &End::Exit("memory_limit", json!({})));
+}
+
+#[test]
+fn not_a_number_becomes_null() {
+    check("lying_result", "nan", &[], &End::Ok);
+}
+
+#[test]
+fn an_integer_beyond_64_bits() {
+    check("lying_result", "huge_int", &[], &End::Error("ResultEncodingError"));
+}
+
+#[test]
+fn a_lone_surrogate() {
+    check("lying_result", "surrogate", &[], &End::Error("ResultEncodingError"));
+}
+
+#[test]
+fn a_set() {
+    check("lying_result", "a_set", &[], &End::Error("ResultEncodingError"));
+}
+
+#[test]
+fn nesting_200_deep() {
+    check("lying_result", "deep", &[], &End::Error("ResultEncodingError"));
+}
+
+#[test]
+fn a_string_of_20_megabytes() {
+    check("lying_result", "long_string", &[], &End::Error("ResultEncodingError"));
 }
 
 /// Tools that never end by themselves get half a second; the others may take their time on a busy machine.

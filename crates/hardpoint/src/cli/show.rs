@@ -23,6 +23,10 @@ pub(super) fn result(result: &Payload, skip: impl Fn(&str) -> bool, out: &Path) 
         anstream::println!("{} ({})", path.display(), size(blob.len()));
         return Ok(());
     }
+    if let Value::String(text) = &result.value {
+        anstream::println!("{text}");
+        return Ok(());
+    }
     let Some(fields) = result.clone().into_fields() else {
         anstream::println!("{}", shown(result, out, "result")?);
         return Ok(());
