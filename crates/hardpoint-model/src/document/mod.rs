@@ -1,6 +1,7 @@
 //! Owns reading a definition file into a JSON value that remembers its lines, whatever the file's format.
 //! Knows nothing of what the definition means.
 
+mod remedy;
 mod toml_text;
 mod yaml_text;
 
@@ -86,7 +87,8 @@ impl Document {
 
     /// A diagnostic for a finding of the schema.
     pub(crate) fn field_error(&self, error: FieldError) -> Diagnostic {
-        self.diagnostic(&error.pointer, error.field, error.problem, error.hint)
+        let hint = error.hint.or_else(|| remedy::remedy(&error.problem).map(str::to_owned));
+        self.diagnostic(&error.pointer, error.field, error.problem, hint)
     }
 
     /// A diagnostic at the place of `pointer`, or of the nearest thing around it that has one.

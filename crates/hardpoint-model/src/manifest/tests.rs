@@ -105,7 +105,10 @@ fn mistakes_name_line_field_cause_and_remedy() {
              plugin sees its own environment and nothing else\nhint: list the package under `python.requirements`, or put \
              the module next to the manifest",
         ),
-        ("[env]\nA = 1", "hardpoint.toml:5: env.A: must be a string, got integer"),
+        (
+            "[env]\nA = 1",
+            "hardpoint.toml:5: env.A: must be a string, got integer\nhint: put the value in quotes",
+        ),
         (
             "dialect = \"forgesite\"",
             "hardpoint.toml:4: dialect: `forgesite` is not a known dialect\nhint: did you mean `forgesyte`?",

@@ -144,7 +144,10 @@ stages:
         check(
             "{\"stages\": [],\n \"fail_fast\": \"no\"}",
             Format::Json,
-            &["p:1: stages: must have at least one item", "p:2: fail_fast: must be a boolean, got string"],
+            &[
+                "p:1: stages: must have at least one item",
+                "p:2: fail_fast: must be a boolean, got string\nhint: write `true` or `false` without quotes",
+            ],
         );
         check(
             "stages:\n- plugin: A/b\n  tool: t\npass: both\n",
@@ -155,7 +158,11 @@ stages:
                 "p:4: pass: must be one of `output`, `merge`, got `both`",
             ],
         );
-        check("just words", Format::Yaml, &["p: must be an object, got string"]);
+        check(
+            "just words",
+            Format::Yaml,
+            &["p: must be an object, got string\nhint: write it as a table of names and values"],
+        );
         let long = format!("[{}]", ["{\"plugin\": \"a\", \"tool\": \"b\"}"; 65].join(","));
         check(&long, Format::Json, &["p:1: stages: must have at most 64 items"]);
     }
