@@ -2,7 +2,7 @@
 
 use crate::support::{TestHost, busy, request};
 use hardpoint_model::ExitReason;
-use hardpoint_process::Process;
+use hardpoint_process::{Launcher, MemoryMode, Process};
 use hardpoint_supervisor::Hook;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -125,4 +125,33 @@ async fn hooks_run_in_the_worker_and_a_failing_one_is_an_error() {
     let seen = worker.call(request("config", json!({}))).await.unwrap().unwrap();
     assert_eq!(seen.result.value, new);
     worker.stop(STOP).await;
+}
+
+#[tokio::test]
+async fn a_pipe_that_somebody_outside_holds_is_told_as_a_leak() {
+    let host = TestHost::new();
+    let worker = host.worker("well").await;
+    let stdout = format!("/proc/{}/fd/1", worker.pid());
+    let held = std::fs::File::options().write(true).open(stdout).unwrap();
+    let exit = worker.stop(STOP).await;
+    assert!(exit.output_leaked, "{exit:?}");
+    drop(held);
+    let exit = host.worker("well").await.stop(STOP).await;
+    assert!(!exit.output_leaked, "{exit:?}");
+}
+
+#[tokio::test]
+async fn what_a_killed_host_and_its_killed_shim_left_is_swept_at_the_next_start() {
+    let data = tempfile::tempdir().unwrap();
+    let scratch = data.path().join("scratch");
+    // No process has this number: it is above the kernel's own limit.
+    let dead = scratch.join("4194999-0");
+    let alive = scratch.join(format!("{}-0", std::process::id()));
+    for folder in [&dead, &alive] {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join("file"), "left behind").unwrap();
+    }
+    let shim = env!("CARGO_BIN_EXE_hardpoint").into();
+    Launcher::new(shim, &scratch, MemoryMode::detect()).unwrap();
+    assert!(!dead.exists() && alive.exists());
 }

@@ -11,7 +11,9 @@ pub(crate) fn remedy(problem: &str) -> Option<&'static str> {
         ("must be an object", "write it as a table of names and values"),
         ("must be a boolean", "write `true` or `false` without quotes"),
     ];
-    REMEDIES.iter().find(|(kind, _)| problem.starts_with(kind)).map(|(_, remedy)| *remedy)
+    // A value that may be of several types is not told to be just one of them.
+    let wanted = problem.split(", got").next().unwrap_or(problem);
+    REMEDIES.iter().find(|(kind, _)| wanted == *kind).map(|(_, remedy)| *remedy)
 }
 
 #[cfg(test)]
