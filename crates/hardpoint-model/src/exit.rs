@@ -105,7 +105,7 @@ impl std::fmt::Display for ExitReason {
             Self::Deadline { tool, timeout_ms } => {
                 write!(
                     f,
-                    "tool `{tool}` ran past its timeout of {} s and had to be killed",
+                    "was killed because tool `{tool}` ran past its timeout of {} s",
                     seconds(*timeout_ms)
                 )
             }
