@@ -11,8 +11,10 @@ use pep440_rs::{Version, VersionSpecifiers};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{EnvError, FoundInterpreter};
-use crate::install::run::{Patience, Program, RunError};
+use crate::install::patience::Patience;
+use crate::install::run::{Program, RunError};
 use crate::limits::{INTERPRETER_ANSWER, INTERPRETERS_MAX, REASON_CHARS_MAX};
+use crate::machine::Machine;
 use crate::settings::Settings;
 
 /// What an interpreter said about itself.
@@ -58,15 +60,15 @@ impl Interpreters {
     /// The first interpreter whose version `requires` allows.
     pub(crate) async fn find(
         &self,
-        settings: &Settings,
+        machine: &Machine,
         plugin: &str,
         requires: &str,
     ) -> Result<Interpreter, EnvError> {
         let versions = VersionSpecifiers::from_str(requires)
             .map_err(|_| EnvError::Requires { plugin: plugin.to_owned(), requires: requires.to_owned() })?;
         let mut found = Vec::new();
-        for path in candidates(settings) {
-            let outcome = match self.ask(settings, &path).await {
+        for path in candidates(&machine.settings) {
+            let outcome = match self.ask(machine, &path).await {
                 Ok(interpreter) if fits(&interpreter.version, &versions) => return Ok(interpreter),
                 Ok(interpreter) => Ok(interpreter.version),
                 Err(reason) => Err(reason),
@@ -76,14 +78,14 @@ impl Interpreters {
         Err(EnvError::NoInterpreter { plugin: plugin.to_owned(), requires: wanted(requires), found })
     }
 
-    async fn ask(&self, settings: &Settings, path: &Path) -> Result<Interpreter, String> {
+    async fn ask(&self, machine: &Machine, path: &Path) -> Result<Interpreter, String> {
         let changed =
             std::fs::metadata(path).and_then(|data| data.modified()).map_err(|error| error.to_string())?;
         let place = (path.to_owned(), changed);
         if let Some(known) = self.answers.lock().ok().and_then(|answers| answers.get(&place).cloned()) {
             return known;
         }
-        let answer = ask(settings, path).await;
+        let answer = ask(machine, path).await;
         if let Ok(mut answers) = self.answers.lock() {
             if answers.len() >= 4 * INTERPRETERS_MAX {
                 answers.clear();
@@ -95,15 +97,15 @@ impl Interpreters {
 }
 
 /// Asks one interpreter what it is.
-pub(crate) async fn ask(settings: &Settings, path: &Path) -> Result<Interpreter, String> {
+pub(crate) async fn ask(machine: &Machine, path: &Path) -> Result<Interpreter, String> {
     let program =
-        Program::new(settings, path, Patience::Total(INTERPRETER_ANSWER)).args(["-I", "-c", QUESTION]);
+        Program::new(machine, path, Patience::Total(INTERPRETER_ANSWER)).args(["-I", "-c", QUESTION]);
     let finished = program.run(|_| {}).await.map_err(|error| match error {
         RunError::Start(error) => error.to_string(),
         RunError::Stopped(limit, _) => format!("gave no answer within {} s", limit.as_secs()),
     })?;
     let last = finished.tail.last().map(String::as_str).unwrap_or_default();
-    if !finished.status.success() {
+    if !finished.is_success() {
         let said: String = last.chars().take(REASON_CHARS_MAX).collect();
         let ending = finished.ending();
         return Err(if said.is_empty() { ending } else { format!("{ending}: {said}") });

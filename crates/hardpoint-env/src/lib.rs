@@ -19,6 +19,7 @@ mod interpreter;
 mod key;
 mod layout;
 mod limits;
+mod machine;
 mod settings;
 mod store;
 

@@ -23,7 +23,10 @@ pub(crate) const LINE_BYTES_MAX: usize = 8 * 1024;
 /// Lines of an installer's output that an error carries.
 pub(crate) const TAIL_LINES_MAX: usize = 30;
 
-/// Time to read what is left in the pipes of an ended program; a survivor may hold them open.
+/// Lines that wait to be told on; more make the installer wait.
+pub(crate) const LINE_QUEUE: usize = 64;
+
+/// Time to read what is left in the pipes once every process of a program is gone.
 pub(crate) const PIPE_DRAIN: Duration = Duration::from_secs(1);
 
 /// How often a held lock is tried again.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use hardpoint_model::Manifest;
+use hardpoint_process::Launcher;
 
 use crate::error::EnvError;
 use crate::event::{EnvEvent, Listener};
@@ -19,6 +20,7 @@ use crate::interpreter::{self, Interpreter, Interpreters};
 use crate::key::{FORMAT, key};
 use crate::layout::{Marker, Slot, failed};
 use crate::limits::REQUIREMENTS_BYTES_MAX;
+use crate::machine::Machine;
 use crate::settings::Settings;
 
 /// What is installed into an environment.
@@ -96,25 +98,31 @@ pub struct Environment {
 pub struct EnvStore {
     environments: PathBuf,
     tools: PathBuf,
-    settings: Settings,
+    machine: Machine,
     interpreters: Interpreters,
 }
 
 impl EnvStore {
-    /// Opens the store below `data_dir`, with the environment of this process.
-    pub fn open(data_dir: &Path) -> Result<Self, EnvError> {
-        Self::open_with(data_dir, Settings::from_process())
+    /// Opens the store below `data_dir`, with the environment of this process. Whatever it starts, it
+    /// starts with `launcher`, so that no installer outlives the host.
+    pub fn open(data_dir: &Path, launcher: Launcher) -> Result<Self, EnvError> {
+        Self::open_with(data_dir, launcher, Settings::from_process())
     }
 
     /// Opens the store with other environment variables than those of this process.
-    pub fn open_with(data_dir: &Path, settings: Settings) -> Result<Self, EnvError> {
+    pub fn open_with(data_dir: &Path, launcher: Launcher, settings: Settings) -> Result<Self, EnvError> {
         let data_dir = std::path::absolute(data_dir).map_err(|source| failed("open", data_dir, source))?;
         let folders = [data_dir.join("envs"), data_dir.join("tools")];
         for folder in &folders {
             std::fs::create_dir_all(folder).map_err(|source| failed("create", folder, source))?;
         }
         let [environments, tools] = folders;
-        Ok(Self { environments, tools, settings, interpreters: Interpreters::default() })
+        Ok(Self {
+            environments,
+            tools,
+            machine: Machine { launcher, settings },
+            interpreters: Interpreters::default(),
+        })
     }
 
     /// Makes the environment ready. Dropping the future stops whatever it started.
@@ -129,7 +137,7 @@ impl EnvStore {
             let plugin = request.plugin.clone();
             return Err(EnvError::TooManyRequirements { plugin, bytes, limit: REQUIREMENTS_BYTES_MAX });
         }
-        let python = self.interpreters.find(&self.settings, &request.plugin, &request.requires).await?;
+        let python = self.interpreters.find(&self.machine, &request.plugin, &request.requires).await?;
         on_event(EnvEvent::Interpreter { path: python.executable.clone(), version: python.version.clone() });
         let key = key(&python, &request.requirements);
         let slot = Slot::new(&self.environments, &key);
@@ -160,7 +168,7 @@ impl EnvStore {
         let folder = slot.new_build(&held).await?;
         let build = Build {
             plugin: &request.plugin,
-            settings: &self.settings,
+            machine: &self.machine,
             python,
             folder: &folder,
             tools: &self.tools,
@@ -183,7 +191,7 @@ impl EnvStore {
 
     /// The new environment's Python must start and be the one it was made from.
     async fn check(&self, request: &EnvRequest, python: &Interpreter, folder: &Path) -> Result<(), EnvError> {
-        let detail = match interpreter::ask(&self.settings, &folder.join("bin/python")).await {
+        let detail = match interpreter::ask(&self.machine, &folder.join("bin/python")).await {
             Ok(answer) if answer.version == python.version => return Ok(()),
             Ok(answer) => format!("it is Python {} instead of {}", answer.version, python.version),
             Err(reason) => format!("its Python {reason}"),

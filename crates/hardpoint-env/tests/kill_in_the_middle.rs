@@ -15,7 +15,7 @@ const WHEEL: &str = "HARDPOINT_ENV_TEST_WHEEL";
 #[ignore = "started by the test below"]
 async fn a_host_that_builds() {
     let (Some(data), Ok(wheel)) = (std::env::var_os(DATA), std::env::var(WHEEL)) else { return };
-    let store = hardpoint_env::EnvStore::open(data.as_ref()).unwrap();
+    let store = hardpoint_env::EnvStore::open(data.as_ref(), support::launcher(data.as_ref())).unwrap();
     let _ = ensure(&store, &request(&[&wheel])).await;
 }
 
@@ -24,14 +24,14 @@ async fn a_killed_build_is_swept_and_built_again() {
     let place = Place::new();
     let settings = with_uv().await;
     let wheel = place.wheel("small_five");
-    let uv = place.path().join("begun");
+    let pid = place.path().join("pid");
     // The real uv makes the environment; the installation of packages hangs, and is where the kill hits.
     let slow = place.program(
         "slow-uv",
         &format!(
-            "if [ \"$1\" = venv ]; then exec {} \"$@\"; fi\ntouch {}\nexec sleep 20",
+            "if [ \"$1\" = venv ]; then exec {} \"$@\"; fi\necho $$ > {}\nexec sleep 300",
             support::uv_of(&settings),
-            uv.display()
+            pid.display()
         ),
     );
     let mut host = Command::new(std::env::current_exe().unwrap())
@@ -44,12 +44,18 @@ async fn a_killed_build_is_swept_and_built_again() {
         .spawn()
         .unwrap();
     let deadline = Instant::now() + Duration::from_mins(1);
-    while !uv.exists() {
+    while !std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with('\n')) {
         assert!(Instant::now() < deadline && host.try_wait().unwrap().is_none(), "the build never began");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     host.kill().unwrap();
     host.wait().unwrap();
+    let pid = std::fs::read_to_string(&pid).unwrap();
+    let gone = Instant::now() + Duration::from_secs(5);
+    while support::runs(pid.trim()) {
+        assert!(Instant::now() < gone, "the installer {pid} outlived its host");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let dead = place.builds();
     assert_eq!(dead.len(), 1);
 

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::run::{Patience, Program};
+use super::patience::Patience;
+use super::run::Program;
 use super::word;
 use crate::limits::INTERPRETER_ANSWER;
+use crate::machine::Machine;
 use crate::settings::Settings;
 
 /// What uv is told.
@@ -23,11 +25,12 @@ const UV_VARIABLES: [&str; 6] =
     ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX"];
 
 /// pip's settings of this machine, as uv takes them.
-pub(super) async fn of_pip(settings: &Settings, python: &Path) -> Index {
+pub(super) async fn of_pip(machine: &Machine, python: &Path) -> Index {
+    let settings = &machine.settings;
     if UV_VARIABLES.iter().any(|name| settings.get(name).is_some()) || has_uv_file(settings) {
         return translate(settings, &BTreeMap::new());
     }
-    translate(settings, &pip_settings(settings, python).await)
+    translate(settings, &pip_settings(machine, python).await)
 }
 
 fn has_uv_file(settings: &Settings) -> bool {
@@ -38,8 +41,8 @@ fn has_uv_file(settings: &Settings) -> bool {
 }
 
 /// pip's settings from its files, with its variables over them. An interpreter without pip has variables only.
-async fn pip_settings(settings: &Settings, python: &Path) -> BTreeMap<String, String> {
-    let program = Program::new(settings, python, Patience::Total(INTERPRETER_ANSWER))
+async fn pip_settings(machine: &Machine, python: &Path) -> BTreeMap<String, String> {
+    let program = Program::new(machine, python, Patience::Total(INTERPRETER_ANSWER))
         .args(["-I", "-m", "pip", "config", "list"]);
     let mut found = BTreeMap::new();
     let mut variables = BTreeMap::new();
@@ -55,7 +58,7 @@ async fn pip_settings(settings: &Settings, python: &Path) -> BTreeMap<String, St
     }
     for name in ["index-url", "extra-index-url", "find-links", "no-index", "cert", "trusted-host"] {
         let variable = format!("PIP_{}", name.replace('-', "_").to_uppercase());
-        if let Some(value) = settings.get(&variable).and_then(|value| value.to_str()) {
+        if let Some(value) = machine.settings.get(&variable).and_then(|value| value.to_str()) {
             variables.insert(name.to_owned(), value.to_owned());
         }
     }

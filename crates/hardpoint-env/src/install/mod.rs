@@ -3,19 +3,21 @@
 //! Knows nothing of locks, keys and pointers.
 
 mod index;
+pub(crate) mod patience;
 pub(crate) mod run;
 mod uv;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use self::run::{Finished, Patience, Program, RunError};
+use self::patience::Patience;
+use self::run::{Finished, Program, RunError};
 use crate::error::{EnvError, looks_like_network};
 use crate::event::{EnvEvent, Listener};
 use crate::interpreter::Interpreter;
 use crate::layout::failed;
 use crate::limits::INSTALL_IDLE;
-use crate::settings::Settings;
+use crate::machine::Machine;
 use crate::store::Requirements;
 
 /// What filled an environment.
@@ -39,7 +41,7 @@ impl Installer {
 /// One build of one environment.
 pub(crate) struct Build<'a> {
     pub(crate) plugin: &'a str,
-    pub(crate) settings: &'a Settings,
+    pub(crate) machine: &'a Machine,
     pub(crate) python: &'a Interpreter,
     pub(crate) folder: &'a Path,
     pub(crate) tools: &'a Path,
@@ -80,7 +82,7 @@ impl Build<'_> {
         let venv = venv.args([self.python.executable.as_os_str(), self.folder.as_os_str()]);
         self.run("environment", &venv, on_event).await?;
         let file = self.write_requirements(requirements)?;
-        let index = index::of_pip(self.settings, &self.python.executable).await;
+        let index = index::of_pip(self.machine, &self.python.executable).await;
         let mut install = self
             .uv_program(uv)
             .args(["pip", "install", "--no-progress", "--compile-bytecode", "--python"])
@@ -125,7 +127,7 @@ impl Build<'_> {
     }
 
     fn program(&self, path: impl Into<PathBuf>) -> Program<'_> {
-        Program::new(self.settings, path, Patience::Idle(INSTALL_IDLE, self.folder.to_owned()))
+        Program::new(self.machine, path, Patience::Idle(INSTALL_IDLE, self.folder.to_owned()))
             .var("NO_COLOR", "1")
             .var("PIP_DISABLE_PIP_VERSION_CHECK", "1")
             .var("PYTHONUNBUFFERED", "1")
@@ -146,7 +148,7 @@ impl Build<'_> {
         let plugin = self.plugin.to_owned();
         let command = program.command_line();
         match finished {
-            Ok(finished) if finished.status.success() => Ok(()),
+            Ok(finished) if finished.is_success() => Ok(()),
             Ok(finished) => {
                 let ending = Finished::ending(&finished);
                 Err(EnvError::Install { plugin, command, ending, tail: finished.tail })

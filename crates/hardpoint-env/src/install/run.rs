@@ -1,53 +1,48 @@
-//! Owns starting a program and reading it to its end: own process group, no stdin, bounded lines, a
-//! limit on time or on silence. Dropping the future kills the whole group. Knows no program by name.
+//! Owns starting a program and reading it to its end: no stdin, bounded lines, a limit on time or on
+//! silence. The program is a process tree of its own, so nothing it started outlives it, this future or
+//! this process. Knows no program by name.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::io::{self, PipeReader};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use hardpoint_process::{LaunchSpec, Status, Tree, TreeEvent};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc;
 
-use crate::limits::{GROWTH_FILES_MAX, INSTALL_LOOK, LINE_BYTES_MAX, PIPE_DRAIN, TAIL_LINES_MAX};
-use crate::settings::Settings;
-
-/// When a program is stopped.
-#[derive(Debug, Clone)]
-pub(crate) enum Patience {
-    /// After this time, whatever it does.
-    Total(Duration),
-    /// After this time without output and without growth below the folder.
-    Idle(Duration, PathBuf),
-}
+use super::patience::{Patience, Watch};
+use crate::limits::{LINE_BYTES_MAX, LINE_QUEUE, PIPE_DRAIN, TAIL_LINES_MAX};
+use crate::machine::Machine;
 
 /// A program to run.
 pub(crate) struct Program<'a> {
-    pub(crate) settings: &'a Settings,
+    pub(crate) machine: &'a Machine,
     pub(crate) path: PathBuf,
     pub(crate) arguments: Vec<OsString>,
-    /// Variables on top of the settings.
+    /// Variables on top of the machine's.
     pub(crate) variables: Vec<(&'static str, OsString)>,
     pub(crate) patience: Patience,
 }
 
 /// How a program ended.
 pub(crate) struct Finished {
-    pub(crate) status: ExitStatus,
+    pub(crate) status: Status,
     pub(crate) tail: Vec<String>,
 }
 
 impl Finished {
+    pub(crate) fn is_success(&self) -> bool {
+        self.status == Status::Code(0)
+    }
+
     pub(crate) fn ending(&self) -> String {
-        use std::os::unix::process::ExitStatusExt;
-        match (self.status.code(), self.status.signal()) {
-            (Some(code), _) => format!("exited with code {code}"),
-            (None, Some(signal)) => format!("was killed by signal {signal}"),
-            (None, None) => "ended".to_owned(),
+        match self.status {
+            Status::Code(code) => format!("exited with code {code}"),
+            Status::Signal(signal) => format!("was killed by signal {signal}"),
         }
     }
 }
@@ -60,8 +55,8 @@ pub(crate) enum RunError {
 }
 
 impl<'a> Program<'a> {
-    pub(crate) fn new(settings: &'a Settings, path: impl Into<PathBuf>, patience: Patience) -> Self {
-        Self { settings, path: path.into(), arguments: Vec::new(), variables: Vec::new(), patience }
+    pub(crate) fn new(machine: &'a Machine, path: impl Into<PathBuf>, patience: Patience) -> Self {
+        Self { machine, path: path.into(), arguments: Vec::new(), variables: Vec::new(), patience }
     }
 
     #[must_use]
@@ -85,29 +80,10 @@ impl<'a> Program<'a> {
 
     /// Runs it to its end. Each line of stdout and stderr goes to `on_line` and into the tail.
     pub(crate) async fn run(&self, mut on_line: impl FnMut(&str)) -> Result<Finished, RunError> {
-        let mut child = Command::new(&self.path)
-            .args(&self.arguments)
-            .env_clear()
-            .envs(self.settings.for_child())
-            .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(RunError::Start)?;
-        // Declared after `child`, so dropped before it: the group is signalled while its leader is
-        // not yet reaped, and its number can belong to nobody else.
-        let mut group = Group(child.id());
-        let (sender, mut lines) = mpsc::channel(64);
-        let readers = [
-            child.stdout.take().map(|pipe| tokio::spawn(read_lines(pipe, sender.clone()))),
-            child.stderr.take().map(|pipe| tokio::spawn(read_lines(pipe, sender.clone()))),
-        ];
-        drop(sender);
-        let _readers = AbortOnDrop(readers.into_iter().flatten().collect());
-        let mut watch = Watch::new(&self.patience, child.id());
+        let launched = self.machine.launcher.launch(self.spec().map_err(RunError::Start)?).await;
+        let mut tree = launched.map_err(|error| RunError::Start(io::Error::other(error)))?;
+        let (_readers, mut lines) = read_output(&mut tree);
+        let mut watch = Watch::new(&self.patience, tree.pid());
         let mut tail = VecDeque::new();
         let mut keep = |line: String| {
             on_line(&line);
@@ -116,48 +92,71 @@ impl<'a> Program<'a> {
             }
             tail.push_back(line);
         };
-        let status = loop {
+        let mut status = None;
+        loop {
             tokio::select! {
                 Some(line) = lines.recv() => {
                     watch.progress();
                     keep(line);
                 }
-                status = child.wait() => break status.map_err(RunError::Start)?,
+                event = tree.next_event() => match event {
+                    TreeEvent::Exited(ended) => status = Some(ended),
+                    TreeEvent::Gone { .. } | TreeEvent::Lost => break,
+                },
                 () = tokio::time::sleep(watch.next_look()) => {
                     if let Some(waited) = watch.expired() {
-                        group.kill();
-                        let _ = child.wait().await;
+                        tree.end().await;
                         return Err(RunError::Stopped(waited, tail.into()));
                     }
                 }
             }
-        };
-        group.0 = None;
+        }
+        tree.end().await;
         let drained = Instant::now() + PIPE_DRAIN;
         while let Ok(Some(line)) = tokio::time::timeout_at(drained.into(), lines.recv()).await {
             keep(line);
         }
+        let status = status.ok_or_else(|| RunError::Start(io::Error::other("somebody killed its shim")))?;
         Ok(Finished { status, tail: tail.into() })
     }
-}
 
-/// The process group of a running child.
-struct Group(Option<u32>);
-
-impl Group {
-    fn kill(&mut self) {
-        let pid = self.0.take().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            // It fails only when every member is gone, which is what we want.
-            let _ = kill_process_group(pid, Signal::KILL);
+    /// The whole environment is passed on: caches of installers stay where they are. Only the folder for
+    /// temporary files is the tree's own.
+    fn spec(&self) -> io::Result<LaunchSpec> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let inherited = self.machine.settings.for_child().filter_map(|(name, value)| {
+            // No installer reads a variable that is not text.
+            Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()))
+        });
+        let mut env: BTreeMap<String, String> = inherited.collect();
+        for (name, value) in &self.variables {
+            env.insert((*name).to_owned(), text(value)?);
         }
+        Ok(LaunchSpec {
+            title: format!("hardpoint: {name} (shim)"),
+            program: std::path::absolute(&self.path)?,
+            args: self.arguments.iter().map(text).collect::<io::Result<_>>()?,
+            env,
+            cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            socket: None,
+            memory_bytes_max: None,
+        })
     }
 }
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.kill();
-    }
+fn text(word: &OsString) -> io::Result<String> {
+    word.to_str().map(str::to_owned).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{} is not UTF-8", word.to_string_lossy()))
+    })
+}
+
+/// Lines of stdout and stderr, as they come; the readers end with the first value.
+fn read_output(tree: &mut Tree) -> (AbortOnDrop, mpsc::Receiver<String>) {
+    let (sender, lines) = mpsc::channel(LINE_QUEUE);
+    let pipes = tree.take_output().into_iter().flat_map(|(out, err)| [out, err]);
+    let open = |pipe: PipeReader| Receiver::from_owned_fd(OwnedFd::from(pipe)).ok();
+    let readers = pipes.filter_map(open).map(|pipe| tokio::spawn(read_lines(pipe, sender.clone())));
+    (AbortOnDrop(readers.collect()), lines)
 }
 
 struct AbortOnDrop(Vec<tokio::task::JoinHandle<()>>);
@@ -198,74 +197,6 @@ async fn send(line: &mut Vec<u8>, lines: &mpsc::Sender<String>) -> bool {
     text.is_empty() || lines.send(text).await.is_ok()
 }
 
-/// Notices that nothing happens any more.
-struct Watch<'a> {
-    patience: &'a Patience,
-    pid: Option<u32>,
-    since: Instant,
-    grown: (u64, u64),
-}
-
-impl<'a> Watch<'a> {
-    fn new(patience: &'a Patience, pid: Option<u32>) -> Self {
-        Self { patience, pid, since: Instant::now(), grown: (0, 0) }
-    }
-
-    fn progress(&mut self) {
-        if let Patience::Idle(..) = self.patience {
-            self.since = Instant::now();
-        }
-    }
-
-    fn next_look(&self) -> Duration {
-        let (Patience::Total(limit) | Patience::Idle(limit, _)) = self.patience;
-        limit.saturating_sub(self.since.elapsed()).min(INSTALL_LOOK)
-    }
-
-    fn expired(&mut self) -> Option<Duration> {
-        let limit = match self.patience {
-            Patience::Total(limit) => *limit,
-            Patience::Idle(limit, folder) => {
-                let grown = (size_below(folder), bytes_written(self.pid));
-                if grown != self.grown {
-                    self.grown = grown;
-                    self.since = Instant::now();
-                }
-                *limit
-            }
-        };
-        (self.since.elapsed() >= limit).then_some(limit)
-    }
-}
-
-/// The bytes of the files below `folder`.
-fn size_below(folder: &Path) -> u64 {
-    let mut waiting = vec![folder.to_owned()];
-    let (mut bytes, mut files) = (0_u64, 0_usize);
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            files += 1;
-            if files > GROWTH_FILES_MAX {
-                return bytes;
-            }
-            match entry.metadata() {
-                Ok(data) if data.is_dir() => waiting.push(entry.path()),
-                Ok(data) => bytes = bytes.saturating_add(data.len()),
-                Err(_) => {}
-            }
-        }
-    }
-    bytes
-}
-
-/// What the program itself wrote so far, wherever: a download goes into the installer's cache.
-/// Unknown on systems without `/proc`.
-fn bytes_written(pid: Option<u32>) -> u64 {
-    let text =
-        pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/io")).ok()).unwrap_or_default();
-    text.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or(0)
-}
-
 /// `https://user:secret@host` as `https://***@host`.
 fn without_password(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
@@ -279,6 +210,8 @@ fn without_password(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
+    use hardpoint_process::{Launcher, MemoryMode};
 
     #[test]
     fn passwords_do_not_reach_messages() {
@@ -291,12 +224,23 @@ mod tests {
         }
     }
 
-    fn shell(script: &str, patience: Patience, settings: &Settings) -> (bool, Vec<String>) {
+    /// The binary that integration tests have as `CARGO_BIN_EXE_hardpoint-shim`, built along with them.
+    fn shim() -> PathBuf {
+        let own = std::env::current_exe().unwrap();
+        let shim = own.ancestors().nth(2).unwrap().join("hardpoint-shim");
+        assert!(shim.exists(), "build it first: cargo build -p hardpoint-env");
+        shim
+    }
+
+    fn shell(script: &str, patience: Patience) -> (bool, Vec<String>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let program = Program::new(settings, "/bin/sh", patience).args(["-c", script]);
+        let scratch = tempfile::tempdir().unwrap();
+        let launcher = Launcher::new(shim(), scratch.path(), MemoryMode::Sampler).unwrap();
+        let machine = Machine { launcher, settings: Settings::from_process() };
+        let program = Program::new(&machine, "/bin/sh", patience).args(["-c", script]);
         runtime.block_on(async {
             match program.run(|_| {}).await {
-                Ok(finished) => (finished.status.success(), finished.tail),
+                Ok(finished) => (finished.is_success(), finished.tail),
                 Err(RunError::Stopped(_, tail)) => (false, tail),
                 Err(RunError::Start(error)) => panic!("{error}"),
             }
@@ -305,9 +249,8 @@ mod tests {
 
     #[test]
     fn lines_of_both_streams_are_read_cut_and_kept_to_the_last_thirty() {
-        let settings = Settings::from_process();
         let script = "for i in $(seq 40); do echo line $i; done; printf 'a\\rb\\n' >&2; head -c 100000 /dev/zero | tr '\\0' x";
-        let (good, tail) = shell(script, Patience::Total(Duration::from_secs(20)), &settings);
+        let (good, tail) = shell(script, Patience::Total(Duration::from_secs(20)));
         assert!(good);
         assert_eq!(tail.len(), TAIL_LINES_MAX);
         assert!(tail.iter().any(|line| line.len() == LINE_BYTES_MAX));
@@ -315,11 +258,10 @@ mod tests {
 
     #[test]
     fn silence_ends_a_program_and_everything_below_it() {
-        let settings = Settings::from_process();
         let folder = tempfile::tempdir().unwrap();
         let script = format!("sleep 300 & echo $! > {0}/pid; echo started; wait", folder.path().display());
         let patience = Patience::Idle(Duration::from_millis(500), folder.path().to_owned());
-        let (good, tail) = shell(&script, patience, &settings);
+        let (good, tail) = shell(&script, patience);
         assert!(!good);
         assert_eq!(tail, ["started"]);
         let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
@@ -336,11 +278,10 @@ mod tests {
 
     #[test]
     fn a_program_that_grows_files_is_not_silent() {
-        let settings = Settings::from_process();
         let folder = tempfile::tempdir().unwrap();
         let script =
             format!("for i in 1 2 3 4 5 6 7 8; do echo x >> {}/f; sleep 0.2; done", folder.path().display());
         let patience = Patience::Idle(Duration::from_millis(800), folder.path().to_owned());
-        assert!(shell(&script, patience, &settings).0);
+        assert!(shell(&script, patience).0);
     }
 }

@@ -16,8 +16,8 @@ const PROGRAM: &str = "bin/uv";
 
 /// The uv to use, installed now if need be; `None` when there is none to be had.
 pub(super) async fn find_or_install(build: &Build<'_>, on_event: Listener<'_>) -> Option<PathBuf> {
-    let named = build.settings.get("HARDPOINT_UV").map(PathBuf::from);
-    if let Some(uv) = named.or_else(|| build.settings.on_path("uv").next()) {
+    let named = build.machine.settings.get("HARDPOINT_UV").map(PathBuf::from);
+    if let Some(uv) = named.or_else(|| build.machine.settings.on_path("uv").next()) {
         if is_executable(&uv) {
             return Some(uv);
         }

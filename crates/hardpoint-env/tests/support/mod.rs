@@ -12,8 +12,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use hardpoint_env::{EnvError, EnvEvent, EnvRequest, EnvStore, Environment, Requirements, Settings};
+use hardpoint_process::{Launcher, MemoryMode};
 use tokio::sync::OnceCell;
 
 /// A data directory that goes away with the test.
@@ -31,7 +33,8 @@ impl Place {
     }
 
     pub fn store(&self, settings: Settings) -> EnvStore {
-        EnvStore::open_with(&self.path().join("data"), settings).unwrap()
+        let data = self.path().join("data");
+        EnvStore::open_with(&data, launcher(&data), settings).unwrap()
     }
 
     /// A program made of shell lines.
@@ -82,13 +85,22 @@ pub async fn with_uv() -> Settings {
         .get_or_init(|| async {
             let settings = Settings::from_process();
             let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hardpoint-env-tests");
-            let store = EnvStore::open_with(&data, settings).unwrap();
+            let store = EnvStore::open_with(&data, launcher(&data), settings).unwrap();
             store.ensure(&request(&["six"]), |_| {}).await.unwrap();
             let own = data.join("tools/uv/current/bin/uv");
             if own.exists() { own } else { on_path("uv") }
         })
         .await;
     Settings::from_process().with("HARDPOINT_UV", uv)
+}
+
+/// A launcher as a host has it; nothing here has a memory limit. Several hosts live in one test process,
+/// so each has a scratch folder of its own.
+pub fn launcher(data: &Path) -> Launcher {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let shim = env!("CARGO_BIN_EXE_hardpoint-shim").into();
+    let scratch = data.join("scratch").join(COUNT.fetch_add(1, Ordering::Relaxed).to_string());
+    Launcher::new(shim, &scratch, MemoryMode::Sampler).unwrap()
 }
 
 pub fn on_path(name: &str) -> PathBuf {

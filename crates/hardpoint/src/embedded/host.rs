@@ -39,11 +39,11 @@ impl Host {
     /// Reads the plugins folder and makes the data folder ready.
     pub(crate) fn open(places: &Places) -> Result<Self, Failure> {
         let catalog = Catalog::read(&places.plugins)?;
-        let environments = EnvStore::open(&places.data).map_err(Failure::Environment)?;
         let sdk =
             Sdk::unpack(&places.data).map_err(|e| Failure::host("the data folder cannot be used", &e))?;
         let launcher = Launcher::new("/proc/self/exe".into(), &places.scratch(), MemoryMode::detect())
             .map_err(|e| Failure::host("the spawner thread could not be started", &e))?;
+        let environments = EnvStore::open(&places.data, launcher.clone()).map_err(Failure::Environment)?;
         Ok(Self { catalog, environments, sdk, launcher, workers: Mutex::default() })
     }
 
