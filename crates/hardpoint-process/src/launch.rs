@@ -73,9 +73,11 @@ pub struct Launcher {
     shim: Arc<Path>,
     scratch_root: Arc<Path>,
     memory: Arc<MemoryMode>,
-    count: Arc<AtomicU64>,
     living: Living,
 }
+
+/// Counts the trees of this process, so that each has a name of its own whichever launcher starts it.
+static TREES: AtomicU64 = AtomicU64::new(0);
 
 struct SpawnRequest {
     command: Command,
@@ -96,7 +98,7 @@ impl Launcher {
         })?;
         let memory = Arc::new(memory);
         let (shim, scratch_root) = (shim.into(), scratch_root.into());
-        Ok(Self { spawner, shim, scratch_root, memory, count: Arc::default(), living: Living::none() })
+        Ok(Self { spawner, shim, scratch_root, memory, living: Living::none() })
     }
 
     /// Who enforces memory limits.
@@ -112,7 +114,7 @@ impl Launcher {
 
     /// Starts a tree; on any error nothing of it is left.
     pub async fn launch(&self, spec: LaunchSpec) -> Result<Tree, LaunchError> {
-        let id = format!("{}-{}", std::process::id(), self.count.fetch_add(1, Ordering::Relaxed));
+        let id = format!("{}-{}", std::process::id(), TREES.fetch_add(1, Ordering::Relaxed));
         let scratch = self.scratch_root.join(&id);
         let watch = self.memory.watch(&id, spec.memory_bytes_max);
         let mut nest = Nest(Some((scratch, watch, self.living.one_more())));

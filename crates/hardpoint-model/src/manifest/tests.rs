@@ -68,75 +68,72 @@ fn three_lines_are_enough() {
     assert!(manifest.needs.models.is_empty() && manifest.python.requirements.is_empty());
 }
 
-#[test]
-fn mistakes_name_line_field_cause_and_remedy() {
-    for (lines, expected) in [
-        (
-            "[limits]\nmemory_mb = \"64\"",
-            "hardpoint.toml:5: limits.memory_mb: must be an integer, got string\nhint: write 64 without quotes",
-        ),
-        (
-            "[limits]\nmemory = 64",
-            "hardpoint.toml:5: limits.memory: unknown field\nhint: did you mean `memory_mb`?",
-        ),
-        ("[limits]\nconcurrency = 0", "hardpoint.toml:5: limits.concurrency: must be at least 1, got 0"),
-        (
-            "[limits.tools.detect]\ntimeout_seconds = 0",
-            "hardpoint.toml:5: limits.tools.detect.timeout_seconds: must be more than 0, got 0",
-        ),
-        (
-            "[python]\nrequires = \"3.9\"",
-            "hardpoint.toml:5: python.requires: `3.9` is not a version specifier\n\
+/// What stands under the three required lines, and what is said of it.
+const MISTAKES: &[(&str, &str)] = &[
+    (
+        "[limits]\nmemory_mb = \"64\"",
+        "hardpoint.toml:5: limits.memory_mb: must be an integer, got string\nhint: write 64 without quotes",
+    ),
+    (
+        "[limits]\nmemory = 64",
+        "hardpoint.toml:5: limits.memory: unknown field\nhint: did you mean `memory_mb`?",
+    ),
+    ("[limits]\nconcurrency = 0", "hardpoint.toml:5: limits.concurrency: must be at least 1, got 0"),
+    (
+        "[limits.tools.detect]\ntimeout_seconds = 0",
+        "hardpoint.toml:5: limits.tools.detect.timeout_seconds: must be more than 0, got 0",
+    ),
+    (
+        "[python]\nrequires = \"3.9\"",
+        "hardpoint.toml:5: python.requires: `3.9` is not a version specifier\n\
              hint: write for example `>=3.10` or `>=3.10,<3.14`",
-        ),
-        (
-            "[python]\nrequirements = [\n  \"numpy\",\n  \"-r x.txt\"]",
-            "hardpoint.toml:7: python.requirements[1]: options of the installer may not stand here\n\
+    ),
+    (
+        "[python]\nrequirements = [\n  \"numpy\",\n  \"-r x.txt\"]",
+        "hardpoint.toml:7: python.requirements[1]: options of the installer may not stand here\n\
              hint: put them into a file and name it in `lock`",
-        ),
-        (
-            "[python]\nrequirements = [\"numpy\"]\nlock = \"a.lock\"",
-            "hardpoint.toml:6: python.lock: cannot stand beside `python.requirements`\n\
+    ),
+    (
+        "[python]\nrequirements = [\"numpy\"]\nlock = \"a.lock\"",
+        "hardpoint.toml:6: python.lock: cannot stand beside `python.requirements`\n\
              hint: keep one of them: the lock file already lists every package",
-        ),
-        (
-            "[env]\nPYTHONPATH = \"/x\"",
-            "hardpoint.toml:5: env.PYTHONPATH: is not a name that may stand here: the host sets `PYTHONPATH` so that the \
+    ),
+    (
+        "[env]\nPYTHONPATH = \"/x\"",
+        "hardpoint.toml:5: env.PYTHONPATH: is not a name that may stand here: the host sets `PYTHONPATH` so that the \
              plugin sees its own environment and nothing else\nhint: list the package under `python.requirements`, or put \
              the module next to the manifest",
-        ),
-        (
-            "[env]\nA = 1",
-            "hardpoint.toml:5: env.A: must be a string, got integer\nhint: put the value in quotes",
-        ),
-        (
-            "dialect = \"forgesite\"",
-            "hardpoint.toml:4: dialect: `forgesite` is not a known dialect\nhint: did you mean `forgesyte`?",
-        ),
-        (
-            "[needs]\nplatforms = [\"linux-x86_64\"]",
-            "hardpoint.toml:5: needs.platforms[0]: `linux-x86_64` is not a platform\nhint: did you mean `linux-x64`?",
-        ),
-        (
-            "[needs.models]\na = \"../a.pt\"",
-            "hardpoint.toml:5: needs.models.a: `../a.pt` leads out of the plugin's folder\n\
+    ),
+    ("[env]\nA = 1", "hardpoint.toml:5: env.A: must be a string, got integer\nhint: put the value in quotes"),
+    (
+        "dialect = \"forgesite\"",
+        "hardpoint.toml:4: dialect: `forgesite` is not a known dialect\nhint: did you mean `forgesyte`?",
+    ),
+    (
+        "[needs]\nplatforms = [\"linux-x86_64\"]",
+        "hardpoint.toml:5: needs.platforms[0]: `linux-x86_64` is not a platform\nhint: did you mean `linux-x64`?",
+    ),
+    (
+        "[needs.models]\na = \"../a.pt\"",
+        "hardpoint.toml:5: needs.models.a: `../a.pt` leads out of the plugin's folder\n\
              hint: put the file, or a link to it, into the plugin's folder",
-        ),
-        (
-            "[[needs.models]]\nname = \"a\"\npath = \"a.pt\"\nsha256 = \"12\"",
-            "hardpoint.toml:7: needs.models[0].sha256: must be 64 hexadecimal digits\n\
+    ),
+    (
+        "[[needs.models]]\nname = \"a\"\npath = \"a.pt\"\nsha256 = \"12\"",
+        "hardpoint.toml:7: needs.models[0].sha256: must be 64 hexadecimal digits\n\
              hint: write the output of `sha256sum`",
-        ),
-        (
-            "[needs]\nmodels = \"a.pt\"",
-            "hardpoint.toml:5: needs.models: must be a list or an object, got string",
-        ),
-        (
-            "[needs]\ndependencies = [\"torch=>2\"]",
-            "hardpoint.toml:5: needs.dependencies[0]: has a version that cannot be understood: =>2\n\
+    ),
+    ("[needs]\nmodels = \"a.pt\"", "hardpoint.toml:5: needs.models: must be a list or an object, got string"),
+    (
+        "[needs]\ndependencies = [\"torch=>2\"]",
+        "hardpoint.toml:5: needs.dependencies[0]: has a version that cannot be understood: =>2\n\
              hint: write for example `cv2` or `torch>=2.4`",
-        ),
-    ] {
+    ),
+];
+
+#[test]
+fn mistakes_name_line_field_cause_and_remedy() {
+    for (lines, expected) in MISTAKES {
         check(lines, &[expected]);
     }
 }

@@ -1,9 +1,10 @@
 //! Control groups, as plain files: one group per tree, with a memory limit.
 //!
-//! Owns the two layouts. A group is only chosen after making one and setting a limit worked.
+//! Owns the two layouts.
 
 use super::{MemoryMode, MemorySample};
 use crate::limits::CGROUP_REMOVE_TIMEOUT;
+use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -121,21 +122,24 @@ pub(super) fn sweep(mode: &MemoryMode, is_dead: impl Fn(&str) -> bool) -> usize 
         .count()
 }
 
-/// The first place where a group with a memory limit can be made.
+/// The first place where a group with a memory limit can be made, as far as looking can tell. Nothing is
+/// made to find out, because a host that is killed just then would leave it: if the look was wrong, the
+/// shim says so when it makes the first group, and the sampler is used.
 pub(super) fn detect() -> Option<MemoryMode> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    candidates(&own, &mounts).into_iter().find(works)
+    candidates(&own, &mounts).into_iter().find(looks_usable)
 }
 
-fn works(mode: &MemoryMode) -> bool {
-    let probe = format!("probe-{}", std::process::id());
-    let group = Group::of(mode, &probe, 64 << 20);
-    let works = group.as_ref().is_some_and(|group| group.create().is_ok());
-    if let Some(group) = group.filter(|_| works) {
-        group.remove();
-    }
-    works
+fn looks_usable(mode: &MemoryMode) -> bool {
+    let Some((parent, v2)) = parent_of(mode) else { return false };
+    let may_limit = if v2 {
+        let enabled = fs::read_to_string(parent.join("cgroup.subtree_control")).unwrap_or_default();
+        enabled.split_whitespace().any(|controller| controller == "memory")
+    } else {
+        parent.join("memory.limit_in_bytes").exists()
+    };
+    may_limit && rustix::fs::access(parent, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
 /// Version 2 first; in each, beside our own group before below it, because a group of version 2 that

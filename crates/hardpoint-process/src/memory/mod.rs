@@ -40,7 +40,7 @@ pub struct MemorySample {
 }
 
 impl MemoryMode {
-    /// Finds out what this machine allows, by trying.
+    /// Finds out what this machine allows, by looking.
     pub fn detect() -> Self {
         cgroup::detect().unwrap_or(Self::Sampler)
     }

@@ -18,6 +18,7 @@ use hardpoint_model::Exit;
 use hardpoint_process::{LaunchError, LaunchSpec, Launcher, Signal, Status, Tree, TreeEvent};
 use hardpoint_wire::{Connection, FrameError, HostMessage, PROTOCOL, SocketError, WorkerMessage};
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -108,9 +109,14 @@ impl Actor {
         let mut descendants_killed = 0;
         let mut commands_open = true;
         self.carry_out();
+        // One timer for the whole life: it is armed anew when it fires or has to fire earlier.
+        let mut clock = pin!(tokio::time::sleep(TICK));
         loop {
             let reading = !self.connection.is_ended();
-            let tick = if self.core.is_active() || !reading { TICK } else { IDLE_TICK };
+            let next = Instant::now() + if self.core.is_active() || !reading { TICK } else { IDLE_TICK };
+            if clock.is_elapsed() || clock.deadline() > next {
+                clock.as_mut().reset(next);
+            }
             tokio::select! {
                 ready = self.connection.ready(), if reading => match ready {
                     Ok(()) => self.read(),
@@ -132,8 +138,10 @@ impl Actor {
                         self.core.on_command(Command::Kill, Instant::now());
                     }
                 },
-                () = tokio::time::sleep(tick) => {}
+                () = clock.as_mut() => {}
             }
+            // What was asked goes out before anything is measured.
+            self.carry_out();
             self.look_at_the_clock();
             self.carry_out();
         }
