@@ -10,6 +10,7 @@ use crate::living::Alive;
 use crate::memory::{Group, MemorySample, MemoryWatch};
 use crate::proc::{self, Process};
 use crate::scratch;
+use rustix::net::Shutdown;
 use rustix::process::Signal as Unix;
 use std::io::{self, PipeReader};
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ pub struct Tree {
     memory: MemoryWatch,
     output: Option<(PipeReader, PipeReader)>,
     remains: Option<Remains>,
+    /// Whether the last process is known to be gone.
+    gone: bool,
 }
 
 /// What a tree tells its host.
@@ -62,7 +65,7 @@ impl Tree {
         output: (PipeReader, PipeReader),
         remains: Remains,
     ) -> Self {
-        Self { program, control, lines, memory, output: Some(output), remains: Some(remains) }
+        Self { program, control, lines, memory, output: Some(output), remains: Some(remains), gone: false }
     }
 
     /// The program's process number, for people. Never signal it: see [`Tree::signal`].
@@ -88,11 +91,13 @@ impl Tree {
 
     /// What the tree tells next. Safe to drop half-way.
     pub async fn next_event(&mut self) -> TreeEvent {
-        match read_line(&self.control, &mut self.lines).await {
+        let event = match read_line(&self.control, &mut self.lines).await {
             Ok(ShimLine::Exited(status)) => TreeEvent::Exited(status),
             Ok(ShimLine::Gone { descendants_killed }) => TreeEvent::Gone { descendants_killed },
             Ok(ShimLine::Started { .. } | ShimLine::Failed { .. }) | Err(_) => TreeEvent::Lost,
-        }
+        };
+        self.gone |= !matches!(event, TreeEvent::Exited(_));
+        event
     }
 
     /// The limit of memory for the whole tree.
@@ -102,14 +107,19 @@ impl Tree {
 
     /// Ends what is left, waits until it is gone, and tells what is known. Bounded in time.
     pub async fn end(mut self) -> TreeEnd {
-        let _ = self.signal(Signal::Kill);
-        let gone =
-            async { while !matches!(self.next_event().await, TreeEvent::Gone { .. } | TreeEvent::Lost) {} };
-        let _ = tokio::time::timeout(KILL_REPORT_TIMEOUT, gone).await;
+        if !self.gone {
+            let _ = self.signal(Signal::Kill);
+            let gone = async {
+                while !matches!(self.next_event().await, TreeEvent::Gone { .. } | TreeEvent::Lost) {}
+            };
+            let _ = tokio::time::timeout(KILL_REPORT_TIMEOUT, gone).await;
+        }
         let memory = self.memory.sample();
         let cgroup_version =
             self.memory.is_enforced_by_kernel().then(|| if self.memory.is_v2() { 2 } else { 1 });
         let oom_kills_on_machine = self.memory.oom_kills_on_machine_since_start();
+        // Nothing more is asked: the shim clears away what was made for the tree, and ends.
+        let _ = rustix::net::shutdown(&self.control, Shutdown::Both);
         if let Some(remains) = self.remains.take() {
             let _ = tokio::task::spawn_blocking(move || remains.clear()).await;
         }
@@ -137,16 +147,16 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    /// Blocks, for a bounded time. A shim that ended well has cleared its tree and the scratch folder.
+    /// Blocks, for a bounded time. A shim that ended well has cleared everything itself.
     fn clear(mut self) {
         if !self.shim_ends_well() {
             let _ = self.shim.kill();
             let _ = self.shim.wait();
             self.kill_marked();
             let _ = std::fs::remove_dir_all(&self.scratch);
-        }
-        if let Some(group) = self.group {
-            group.remove();
+            if let Some(group) = &self.group {
+                group.remove();
+            }
         }
         drop(self.alive);
     }

@@ -12,9 +12,7 @@ use std::io::{self, IoSliceMut, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// Waits for the launch line and the descriptor that comes with its first byte.
 pub(super) fn launch(control: &mut UnixStream) -> io::Result<(Launch, Option<OwnedFd>)> {
@@ -41,8 +39,8 @@ pub(super) fn launch(control: &mut UnixStream) -> io::Result<(Launch, Option<Own
     }
 }
 
-/// Starts the thread that obeys the host. It needs no joining: the process ends with the tree.
-pub(super) fn start(control: UnixStream, program: u32, host_lost: Arc<AtomicBool>) -> io::Result<()> {
+/// Starts the thread that obeys the host. It ends when the host has hung up and the tree is dying.
+pub(super) fn start(control: UnixStream, program: u32) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name("listen".to_owned()).spawn(move || {
         let mut control = control;
         while let Ok(Some(signal)) = next_signal(&mut control) {
@@ -51,10 +49,8 @@ pub(super) fn start(control: UnixStream, program: u32, host_lost: Arc<AtomicBool
                 Signal::Kill => kill_program(program),
             }
         }
-        host_lost.store(true, Ordering::Release);
         kill_tree();
-    })?;
-    Ok(())
+    })
 }
 
 fn next_signal(control: &mut UnixStream) -> io::Result<Option<Signal>> {

@@ -16,8 +16,6 @@ use crate::limits::{LEFTOVERS_GRACE, SWEEP_PAUSE};
 use rustix::process::WaitOptions;
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 use sweep::Sweep;
@@ -49,15 +47,14 @@ fn run() -> io::Result<()> {
         }
     };
     program::let_go_of_output()?;
-    let host_lost = Arc::new(AtomicBool::new(false));
-    listen::start(control.try_clone()?, program, Arc::clone(&host_lost))?;
+    let host_hangs_up = listen::start(control.try_clone()?, program)?;
     let _ = say(&control, &ShimLine::Started { pid: program, limited });
     let descendants_killed = reap(&control, program);
-    // The group stays for the host, which reads its counters; without a host it goes now.
     let _ = std::fs::remove_dir_all(&launch.scratch);
-    if say(&control, &ShimLine::Gone { descendants_killed }).is_err() || host_lost.load(Ordering::Acquire) {
-        clear(&launch);
-    }
+    let _ = say(&control, &ShimLine::Gone { descendants_killed });
+    // The host still reads the group's counters; it hangs up when it has, or when it dies.
+    let _ = host_hangs_up.join();
+    clear(&launch);
     Ok(())
 }
 
