@@ -22,6 +22,9 @@ class Call:
     # What the `interrupt` phase has to reach: a fence of another thread, None for the main thread.
     fence: Any = None
     interrupted_at = 0.0
+    # An interrupt may come before the call's first step inside a fence; that step then raises.
+    interrupt_wanted = False
+    entered = False
     started = 0.0
     received = 0.0
     blobs: list[Blob] | None = None

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["MainFence", "ThreadFence"]
 
 
+def _first_step(call: Call) -> None:
+    """Raise the interrupt that came before the call did. Later steps are reached while they run."""
+    if not call.entered:
+        call.entered = True
+        if call.interrupt_wanted:
+            raise Cancelled("the call was interrupted")
+
+
 class MainFence:
     """Around plugin code on the main thread: `current` is the call inside, or None."""
 
@@ -46,7 +54,9 @@ class MainFence:
                 raise Cancelled("the call was interrupted")
 
     def interrupt(self, call: Call) -> None:
-        """Raise `Cancelled` in `call` if it is still inside."""
+        """Raise `Cancelled` in `call` if it is still inside, or as soon as it comes in."""
+        # Wanted first, looked at second; `run` does it the other way round, so that one of them sees it.
+        call.interrupt_wanted = True
         if self.current is call:
             self._target = call
             _signal.pthread_kill(self._ident, _signal.SIGINT)
@@ -57,6 +67,7 @@ class MainFence:
         try:
             try:
                 self.current = call
+                _first_step(call)
                 result = function(*args)
                 self.current = None
                 return result
@@ -80,8 +91,10 @@ class ThreadFence:
         self.call: Call | None = None
 
     def interrupt(self, call: Call) -> None:
-        """Raise `Cancelled` in `call` if it is inside right now."""
+        """Raise `Cancelled` in `call` if it is inside right now, or as soon as it first comes in."""
         import ctypes
+
+        call.interrupt_wanted = True
 
         # The lock makes "still inside" and "raise" one step: `leave` cannot pass between them.
         with self._lock:
@@ -96,6 +109,7 @@ class ThreadFence:
         try:
             try:
                 self.call = call
+                _first_step(call)
                 return function(*args)
             finally:
                 self.leave()
