@@ -23,7 +23,7 @@ fn what_is_wrong_with_a_request_is_said_with_a_remedy() {
     refused(&["call", "well", "echo", "text=a", "tims=2"], 2, &["`tims`", "`times`"]);
     refused(&["call", "well", "echo", "text=a", "times=many"], 2, &["`times` must be an integer"]);
     refused(&["call", "well", "echo", "text=a", "text=b"], 2, &["`text` is given twice"]);
-    refused(&["call", "well", "echo", "text=@/nowhere"], 2, &["/nowhere cannot be read"]);
+    refused(&["call", "well", "echo", "text=@/nowhere"], 2, &["`/nowhere` cannot be read"]);
     refused(&["call", "well", "echo", "text"], 2, &["name=value"]);
     refused(
         &["call", "bad_manifest", "x"],
@@ -75,6 +75,8 @@ fn json_is_exactly_one_document_whatever_happens() {
     );
     let error = json!({"ok": false, "error_type": "ModuleNotFoundError", "category": "fatal"});
     check(&["call", "import_error", "x", "--json"], 4, error);
+    check(&["--json", "sing"], 2, json!({"ok": false, "error_type": "InvalidRequest"}));
+    check(&["call", "well", "nap", "--timeout", "1e300", "--json"], 2, json!({"ok": false}));
 }
 
 #[test]
@@ -128,5 +130,42 @@ fn help_shows_examples_and_exit_codes() {
     assert_eq!(answer.code, 0);
     for word in ["Examples:", "Exit codes:", "hardpoint run", "--plugins-dir", "130"] {
         assert!(answer.stdout.contains(word), "`{word}` is not in the help");
+    }
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_error_and_no_panic() {
+    for args in [&["call", "well", "echo", "text=a"][..], &["call", "well", "echo", "text=a", "--json"]] {
+        let mut cli = Cli::new(args);
+        cli.command.stdout(fs::File::options().write(true).open("/dev/full").unwrap());
+        let answer = cli.run();
+        assert_eq!(answer.code, 5, "{}", answer.stderr);
+        assert!(
+            answer.stderr.contains("could not be written") || args.contains(&"--json"),
+            "{}",
+            answer.stderr
+        );
+        assert!(!answer.stderr.contains("panicked"), "{}", answer.stderr);
+    }
+}
+
+#[test]
+fn a_manifest_that_cannot_be_read_is_listed_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = |name: &str| {
+        let dir = folder.path().join(name);
+        fs::create_dir(&dir).unwrap();
+        dir.join("hardpoint.toml")
+    };
+    std::os::unix::fs::symlink("/nowhere", plugin("broken-link")).unwrap();
+    fs::create_dir(plugin("a-folder")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", plugin("a-device")).unwrap();
+    fs::write(plugin("huge"), vec![b'#'; 1 << 20]).unwrap();
+    fs::write(plugin("binary"), [0xff, 0xfe, 0]).unwrap();
+    let listed = Cli::new(&["plugin", "list"]).plugins(folder.path()).run();
+    assert_eq!(listed.code, 0, "{}", listed.stderr);
+    for word in ["broken-link", "a-folder", "a-device", "huge", "binary", "not a regular file", "not UTF-8"] {
+        let all = format!("{}{}", listed.stdout, listed.stderr);
+        assert!(all.contains(word), "`{word}` is not in:\n{all}");
     }
 }

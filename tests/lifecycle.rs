@@ -155,3 +155,17 @@ async fn what_a_killed_host_and_its_killed_shim_left_is_swept_at_the_next_start(
     Launcher::new(shim, &scratch, MemoryMode::detect()).unwrap();
     assert!(!dead.exists() && alive.exists());
 }
+
+#[tokio::test]
+async fn a_stopped_shim_is_woken_to_end_its_tree() {
+    let host = TestHost::new();
+    let worker = host.worker("fork_bomb").await;
+    worker.call(request("spread", json!({"count": 5}))).await.unwrap().unwrap();
+    let shim = Process::own().children()[0].0.cast_signed();
+    let shim = rustix::process::Pid::from_raw(shim).unwrap();
+    rustix::process::kill_process(shim, rustix::process::Signal::STOP).unwrap();
+    let asked = Instant::now();
+    assert_eq!(worker.kill().await.reason, ExitReason::OwnStop);
+    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    host.assert_nothing_left();
+}

@@ -125,6 +125,9 @@ impl EnvError {
             Self::Requires { .. } => {
                 "write `requires = \">=3.10\"` under `[python]` in hardpoint.toml".to_owned()
             }
+            Self::NoInterpreter { .. } if std::env::var_os("HARDPOINT_PYTHON").is_some() => {
+                "name such a Python in HARDPOINT_PYTHON, or unset it to have one looked for".to_owned()
+            }
             Self::NoInterpreter { .. } => {
                 "install such a Python and put it on PATH, or name it in HARDPOINT_PYTHON".to_owned()
             }

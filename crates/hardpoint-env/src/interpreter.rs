@@ -113,15 +113,25 @@ pub(crate) async fn ask(machine: &Machine, path: &Path) -> Result<Interpreter, S
     serde_json::from_str(last).map_err(|_| "gave an answer that is not Python's".to_owned())
 }
 
+/// The one that was named, else every Python that can be found.
 fn candidates(settings: &Settings) -> Vec<PathBuf> {
-    let named = settings.get("HARDPOINT_PYTHON").map(PathBuf::from).into_iter().flat_map(|path| {
-        let is_name = path.components().count() == 1;
-        let name = path.to_string_lossy().into_owned();
-        if is_name { settings.on_path(&name).collect() } else { vec![path] }
-    });
+    let named: Vec<PathBuf> = settings
+        .get("HARDPOINT_PYTHON")
+        .map(PathBuf::from)
+        .into_iter()
+        .flat_map(|path| {
+            let is_name = path.components().count() == 1;
+            let name = path.to_string_lossy().into_owned();
+            if is_name { settings.on_path(&name).collect() } else { vec![path] }
+        })
+        .collect();
+    if settings.get("HARDPOINT_PYTHON").is_some() {
+        return named;
+    }
     let mut seen = BTreeSet::new();
-    named
-        .chain(NAMES.iter().flat_map(|name| settings.on_path(name)))
+    NAMES
+        .iter()
+        .flat_map(|name| settings.on_path(name))
         .filter(|path| seen.insert(path.clone()))
         .take(INTERPRETERS_MAX)
         .collect()

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use hardpoint_model::Manifest;
 use hardpoint_process::Launcher;
+use rustix::fs::Access;
 
 use crate::error::EnvError;
 use crate::event::{EnvEvent, Listener};
@@ -115,6 +116,8 @@ impl EnvStore {
         let folders = [data_dir.join("envs"), data_dir.join("tools")];
         for folder in &folders {
             std::fs::create_dir_all(folder).map_err(|source| failed("create", folder, source))?;
+            let may_write = rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK);
+            may_write.map_err(|e| failed("write to", folder, e.into()))?;
         }
         let [environments, tools] = folders;
         Ok(Self {

@@ -149,9 +149,9 @@ async fn a_lock_file_is_installed_as_it_is() {
 async fn a_missing_interpreter_names_what_was_found_and_the_remedy() {
     let place = Place::new();
     let broken = place.program("python3", "exit 127");
-    let good = support::real_python();
+    std::os::unix::fs::symlink(support::real_python(), place.path().join("python")).unwrap();
     let settings =
-        Settings::from_process().with("HARDPOINT_PYTHON", good).with("PATH", place.path().as_os_str());
+        Settings::from_process().without("HARDPOINT_PYTHON").with("PATH", place.path().as_os_str());
     let mut wanted = request(&[]);
     wanted.requires = ">=3.99".to_owned();
     let error = ensure(&place.store(settings), &wanted).await.0.unwrap_err();
@@ -159,6 +159,11 @@ async fn a_missing_interpreter_names_what_was_found_and_the_remedy() {
     assert!(text.starts_with("plugin `echo` needs Python >=3.99: found 3."), "{text}");
     assert!(text.contains(&format!("{} (exited with code 127)", broken.display())), "{text}");
     assert!(error.hint().contains("HARDPOINT_PYTHON"), "{}", error.hint());
+
+    // The one that was named is the only one that is looked at.
+    let named = Settings::from_process().with("HARDPOINT_PYTHON", "/nowhere/python");
+    let text = ensure(&place.store(named), &request(&[])).await.0.unwrap_err().to_string();
+    assert!(text.contains("found /nowhere/python (No such file"), "{text}");
 
     wanted.requires = "3.9".to_owned();
     let error = ensure(&place.store(Settings::from_process()), &wanted).await.0.unwrap_err();

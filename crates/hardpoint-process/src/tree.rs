@@ -11,7 +11,7 @@ use crate::memory::{Group, MemorySample, MemoryWatch};
 use crate::proc::{self, Process};
 use crate::scratch;
 use rustix::net::Shutdown;
-use rustix::process::Signal as Unix;
+use rustix::process::{Pid, Signal as Unix};
 use std::io::{self, PipeReader};
 use std::path::PathBuf;
 use std::process::Child;
@@ -85,6 +85,10 @@ impl Tree {
 
     /// Signals every process of the tree. Does not wait.
     pub fn signal(&mut self, signal: Signal) -> io::Result<()> {
+        // A shim that somebody stopped would never hear it. It is our child and unreaped, so its number is its own.
+        if let Some(shim) = self.remains.as_ref().map(|remains| Pid::from_child(&remains.shim)) {
+            let _ = rustix::process::kill_process(shim, Unix::CONT);
+        }
         // A few bytes on a socket whose reader does nothing but read: they always fit.
         self.control.try_write(&line(&HostLine::Signal(signal))?).map(drop)
     }

@@ -6,12 +6,14 @@
 mod cli;
 mod embedded;
 
-use clap::Parser as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|first| first == hardpoint_process::SHIM_ARGUMENT) {
         return ExitCode::from(u8::try_from(hardpoint_process::shim_main()).unwrap_or(1));
     }
-    cli::run(cli::Cli::parse())
+    match cli::parse() {
+        Ok(cli) => cli::run(cli),
+        Err(code) => code,
+    }
 }

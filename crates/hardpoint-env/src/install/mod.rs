@@ -38,6 +38,9 @@ impl Installer {
     }
 }
 
+/// With less than this an install has failed for lack of space, whatever it says.
+const FREE_BYTES_MIN: u64 = 16 << 20;
+
 /// One build of one environment.
 pub(crate) struct Build<'a> {
     pub(crate) plugin: &'a str,
@@ -151,7 +154,9 @@ impl Build<'_> {
             Ok(finished) if finished.is_success() => Ok(()),
             Ok(finished) => {
                 let ending = Finished::ending(&finished);
-                Err(EnvError::Install { plugin, command, ending, tail: finished.tail })
+                let mut tail = finished.tail;
+                tail.extend(full_disk(self.folder));
+                Err(EnvError::Install { plugin, command, ending, tail })
             }
             Err(RunError::Start(source)) => Err(EnvError::Start { plugin, command, source }),
             Err(RunError::Stopped(limit, tail)) => {
@@ -164,4 +169,12 @@ impl Build<'_> {
 /// A value for a program, from text.
 fn word(text: impl Into<OsString>) -> OsString {
     text.into()
+}
+
+/// Installers rarely say that the disk is full; the disk does.
+fn full_disk(folder: &Path) -> Option<String> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    let free = disk.f_bavail * disk.f_frsize;
+    let said = || format!("no space left for {}: {} KB are free", folder.display(), free >> 10);
+    (free < FREE_BYTES_MIN).then(said)
 }

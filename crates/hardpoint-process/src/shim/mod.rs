@@ -36,7 +36,10 @@ fn run() -> io::Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut control = program::take_control()?;
     let (mut launch, socket) = listen::launch(&mut control)?;
-    crate::scratch::create(&launch.scratch)?;
+    if let Err(e) = crate::scratch::create(&launch.scratch) {
+        let error = format!("its folder for temporary files {}: {e}", launch.scratch.display());
+        return say(&control, &ShimLine::Failed { error });
+    }
     let limited = launch.group.as_ref().is_some_and(|group| group.create().is_ok());
     launch.group = launch.group.filter(|_| limited);
     let program = match program::start(&launch, socket) {

@@ -74,8 +74,10 @@ impl Handshake {
             (_, WorkerMessage::Error(failed)) if failed.id == self.expected() => {
                 let mut error = failed.error.of_plugin(&self.plugin);
                 let (doing, kind) = (self.phase(), &error.error_type);
-                error.message =
-                    format!("plugin `{}` failed while {doing}: {kind}: {}", self.plugin, error.message);
+                // The SDK's own findings name the plugin already.
+                let said =
+                    error.message.trim_start_matches(&format!("plugin `{}`: ", self.plugin)).to_owned();
+                error.message = format!("plugin `{}` failed while {doing}: {kind}: {said}", self.plugin);
                 Step::Failed(Box::new(error))
             }
             (_, WorkerMessage::Ready(_)) => Step::Violation("it said `ready` twice".to_owned()),

@@ -4,7 +4,7 @@ use super::exit_code::Code;
 use super::fields::{self, FIELD_HELP, Field};
 use super::interrupt::{Outcome, stop, unless_interrupted};
 use super::progress::Progress;
-use super::{Shared, files, show};
+use super::{Shared, files, show, terminal};
 use crate::embedded::{Ended, Failure, Host, Places, argument_schema, call};
 use clap::Args;
 use hardpoint_supervisor::CallRequest;
@@ -34,6 +34,8 @@ pub(super) struct Call {
 }
 
 pub(super) async fn run(args: Call, shared: &Shared, places: &Places) -> Result<Code, Failure> {
+    super::run::check_out(args.out.as_deref())?;
+    fields::check_files(&args.fields)?;
     let host = Host::open(places)?;
     let progress = Progress::new(shared.json, shared.verbose > 0);
     let worked = unless_interrupted(work(&args, &host, &progress)).await;
@@ -63,8 +65,10 @@ async fn work(args: &Call, host: &Host, progress: &Progress) -> Result<Ended, Fa
 fn answer(ended: Ended, args: &Call, shared: &Shared) -> Result<Code, Failure> {
     match ended {
         Ok(output) if shared.json => {
-            show::json(&json!({"ok": true, "result": files::to_json(&output.result, args.out.as_deref())?,
-                "execution_time_ms": output.execution_time_ms}));
+            terminal::print_json(
+                &json!({"ok": true, "result": files::to_json(&output.result, args.out.as_deref())?,
+                "execution_time_ms": output.execution_time_ms}),
+            )?;
             Ok(Code::Ok)
         }
         Ok(output) => {
@@ -80,7 +84,7 @@ fn answer(ended: Ended, args: &Call, shared: &Shared) -> Result<Code, Failure> {
                 if let (Some(reason), Some(fields)) = (exit_reason, document.as_object_mut()) {
                     fields.insert("exit_reason".to_owned(), json!(reason));
                 }
-                show::json(&document);
+                terminal::print_json(&document)?;
             } else {
                 super::run::tell(&error, None);
             }

@@ -1,5 +1,6 @@
 //! Exit codes: part of the contract with scripts, documented in `--help` and docs/reference/cli.md.
 
+use super::terminal;
 use crate::embedded::Failure;
 use owo_colors::OwoColorize as _;
 use std::process::ExitCode;
@@ -36,9 +37,9 @@ impl Code {
 
     /// Says on stderr why, and what to do.
     pub(super) fn tell(self, message: &str, hint: Option<&str>) -> ExitCode {
-        anstream::eprintln!("{} {message}", "error:".red().bold());
+        terminal::say(format!("{} {message}", "error:".red().bold()));
         if let Some(hint) = hint {
-            anstream::eprintln!("{} {hint}", "hint:".cyan().bold());
+            terminal::say(format!("{} {hint}", "hint:".cyan().bold()));
         }
         self.into()
     }

@@ -63,6 +63,24 @@ pub(super) fn typed<'a>(
     Ok(document)
 }
 
+/// Files that cannot be read are found out before anything is started.
+pub(super) fn check_files(fields: &[Field]) -> Result<(), Failure> {
+    let files = fields.iter().filter_map(|field| field.text.strip_prefix('@'));
+    for file in files.filter(|file| !file.starts_with('@') && *file != "-") {
+        let opened = File::open(file).and_then(|file| file.metadata());
+        let problem = match opened {
+            Ok(metadata) if metadata.is_dir() => "it is a folder".to_owned(),
+            Ok(_) => continue,
+            Err(e) => e.to_string(),
+        };
+        return Err(Failure::request(
+            format!("`{file}` cannot be read: {problem}"),
+            "check the name of the file",
+        ));
+    }
+    Ok(())
+}
+
 /// The fields of a JSON object in a file, or on stdin when the name is `-`. `{"$bytes": base64}` is binary.
 pub(super) fn from_json_file(name: &str) -> Result<Document, Failure> {
     let bytes = read(name)?;

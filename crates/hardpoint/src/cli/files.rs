@@ -64,7 +64,9 @@ fn ending(bytes: &[u8]) -> &'static str {
     }
     match std::str::from_utf8(bytes) {
         Ok(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => "json",
-        Ok(_) => "txt",
-        Err(_) => "bin",
+        Ok(text) if !text.is_empty() && !text.contains(|c: char| c.is_control() && !"\n\r\t".contains(c)) => {
+            "txt"
+        }
+        Ok(_) | Err(_) => "bin",
     }
 }

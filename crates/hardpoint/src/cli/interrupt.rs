@@ -44,4 +44,9 @@ pub(super) async fn stop(host: Host) {
         () = interrupted() => {}
         () = tokio::time::sleep(STOP_GRACE * 3) => {}
     }
+    // What follows is only the writing of a result, which may be long: from here on Ctrl-C ends it.
+    tokio::spawn(async {
+        interrupted().await;
+        std::process::exit(130);
+    });
 }

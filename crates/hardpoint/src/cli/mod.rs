@@ -12,6 +12,7 @@ mod plugin;
 mod progress;
 mod run;
 mod show;
+mod terminal;
 
 use crate::embedded::{Failure, Places};
 use clap::{Args, Parser, Subcommand};
@@ -45,7 +46,7 @@ pub(crate) struct Cli {
 /// What every verb takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Shared {
-    /// Folder whose sub-folders are plugins [default: `plugins` here, else `examples/plugins` here]
+    /// Folder whose sub-folders are plugins [default: `examples/plugins` here if it is there, else `plugins` here]
     #[arg(long, global = true, value_name = "DIR", env = "HARDPOINT_PLUGINS_DIR")]
     plugins_dir: Option<PathBuf>,
     /// Folder for environments and other data [default: the user's data folder]
@@ -68,6 +69,22 @@ enum Verb {
     /// List, check and make plugins
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+}
+
+/// Reads the command line. What is wrong with it is told as everything else: with `--json` as JSON.
+pub(crate) fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        let wants_json = std::env::args_os().any(|arg| arg == "--json");
+        if error.use_stderr() && wants_json {
+            let text = error.to_string();
+            let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
+            let failure =
+                Failure::request(message, "`hardpoint --help` shows the commands and their options");
+            return report(&failure, true);
+        }
+        let _ = error.print();
+        if error.use_stderr() { Code::Request.into() } else { Code::Ok.into() }
+    })
 }
 
 /// Runs a verb in a runtime of its own and turns its end into an exit code.
@@ -99,7 +116,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 fn report(failure: &Failure, json: bool) -> ExitCode {
     let code = Code::of(failure);
     if json {
-        show::json(&failure.to_json());
+        let _ = terminal::print_json(&failure.to_json());
         return code.into();
     }
     code.tell(&failure.to_string(), failure.hint().as_deref())

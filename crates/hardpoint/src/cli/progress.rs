@@ -2,11 +2,12 @@
 //!
 //! Owns the bars. They are hidden when stderr is no terminal; then what matters is printed as plain lines.
 
-use super::show;
+use super::{show, terminal};
 use crate::embedded::{Event, RunEvent};
 use hardpoint_env::EnvEvent;
 use hardpoint_model::pipeline::Pipeline;
 use hardpoint_supervisor::{Captured, Note, Source, Worker};
+use hardpoint_wire::LogLevel;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize as _;
 use std::collections::BTreeMap;
@@ -87,7 +88,9 @@ impl Progress {
                 }
                 bar.set_message(progress.message.clone());
             }
-            Note::Log(log) if self.verbose => self.line(&format!("{} {}", name.dimmed(), log.message)),
+            Note::Log(log) if self.verbose || matches!(log.level, LogLevel::Warning | LogLevel::Error) => {
+                self.line(&format!("{} {}", name.dimmed(), log.message));
+            }
             Note::Log(_) | Note::Usage(_) => {}
         }
     }
@@ -157,7 +160,7 @@ impl Progress {
         if self.is_terminal {
             let _ = self.bars.println(text);
         } else {
-            anstream::eprintln!("{text}");
+            terminal::say(text);
         }
     }
 }

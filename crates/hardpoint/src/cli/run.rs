@@ -4,7 +4,7 @@ use super::exit_code::Code;
 use super::fields::{self, FIELD_HELP, Field};
 use super::interrupt::{Outcome, stop, unless_interrupted};
 use super::progress::Progress;
-use super::{Shared, files, show};
+use super::{Shared, files, show, terminal};
 use crate::embedded::{
     Document, Failure, Host, Places, RunEnd, argument_schema, read_bounded, run_pipeline, start_stages,
 };
@@ -13,6 +13,7 @@ use hardpoint_model::document::Format;
 use hardpoint_model::pipeline::{Pipeline, PipelineFailure, PipelineResult};
 use hardpoint_model::{Category, JobError, limits};
 use hardpoint_supervisor::Worker;
+use hardpoint_supervisor::limits::CALL_TIMEOUT_MAX;
 use owo_colors::OwoColorize as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -34,6 +35,8 @@ pub(super) struct Run {
 
 pub(super) async fn run(args: Run, shared: &Shared, places: &Places) -> Result<Code, Failure> {
     let began = Instant::now();
+    check_out(args.out.as_deref())?;
+    fields::check_files(&args.input)?;
     let pipeline = read(&args.pipeline)?;
     let host = Host::open(places)?;
     let progress = Progress::new(shared.json, shared.verbose > 0).for_pipeline(&pipeline);
@@ -66,6 +69,10 @@ async fn work(
 
 fn read(path: &Path) -> Result<Pipeline, Failure> {
     let file = path.display().to_string();
+    if !path.is_file() {
+        let message = format!("{file} cannot be read: there is no such file");
+        return Err(Failure::request(message, "check the name of the pipeline's file"));
+    }
     let format = Format::of_file_name(&file).filter(|format| *format != Format::Toml).ok_or_else(|| {
         Failure::request(
             format!("{file} is neither .yaml nor .json"),
@@ -128,7 +135,7 @@ fn json(end: RunEnd, _input: &Document, args: &Run) -> Result<Code, Failure> {
     };
     let document =
         serde_json::to_value(result).map_err(|e| Failure::host("the result cannot be written", &e))?;
-    show::json(&document);
+    terminal::print_json(&document)?;
     Ok(code)
 }
 
@@ -145,7 +152,7 @@ fn person(
             .map_or_else(|| "pipeline".to_owned(), |stem| stem.to_string_lossy().into_owned())
     });
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&name));
-    anstream::eprintln!();
+    terminal::say("");
     let skip = is_input(input, &end.result);
     if end.failure.is_none() || end.stages_executed > 0 {
         show::result(&end.result, skip, &out)?;
@@ -153,7 +160,7 @@ fn person(
     match end.failure {
         None => {
             let took = show::duration(began.elapsed());
-            anstream::eprintln!("\n{} {} stages in {took}", "done:".green().bold(), end.stages_executed);
+            terminal::say(format!("\n{} {} stages in {took}", "done:".green().bold(), end.stages_executed));
             Ok(Code::Ok)
         }
         Some((stage, error, _)) => {
@@ -166,25 +173,33 @@ fn person(
 /// An error of a plugin on stderr, with its traceback.
 pub(super) fn tell(error: &JobError, stage: Option<usize>) {
     let at = stage.map_or_else(String::new, |stage| format!("stage {stage}: "));
-    anstream::eprintln!("{} {at}{} ({})", "error:".red().bold(), error.message, error.error_type);
+    let plugin = error.plugin_name.as_deref().unwrap_or_default();
+    let named = error.message.contains(plugin) || plugin.is_empty();
+    let who = if named { String::new() } else { format!("plugin `{plugin}`: ") };
+    terminal::say(format!("{} {at}{who}{} ({})", "error:".red().bold(), error.message, error.error_type));
     for line in error.traceback.iter().flat_map(|traceback| traceback.trim_end().lines()) {
-        anstream::eprintln!("  {} {line}", "|".dimmed());
+        terminal::say(format!("  {} {line}", "|".dimmed()));
     }
-    anstream::eprintln!("{} {}", "hint:".cyan().bold(), hint(error));
+    terminal::say(format!("{} {}", "hint:".cyan().bold(), hint(error)));
 }
 
-fn hint(error: &JobError) -> &'static str {
+fn hint(error: &JobError) -> String {
+    let plugin = error.plugin_name.as_deref().unwrap_or("PLUGIN");
     match (error.error_type.as_str(), error.category) {
         ("TimeoutError", _) => {
-            "raise the timeout, or look at why the tool takes so long (-v shows its output)"
+            "raise the timeout, or look at why the tool takes so long (-v shows its output)".into()
         }
-        ("UnknownTool", _) => "`hardpoint plugin check PLUGIN` lists its tools",
+        ("UnknownTool", _) => format!("`hardpoint plugin check {plugin}` lists its tools"),
         (_, Category::UserInput) => {
-            "correct the input; `hardpoint plugin check PLUGIN` shows what the tool takes"
+            format!("correct the input; `hardpoint plugin check {plugin}` shows what the tool takes")
         }
-        (_, Category::Transient) => "try again",
-        (_, Category::Resource) => "give it more under `[limits]` in its hardpoint.toml, or a smaller input",
-        (_, Category::Fatal) => "this is a fault in the plugin; -v shows what it printed",
+        (_, Category::Transient) => "try again; if it stays so, -v shows what the plugin printed".into(),
+        (_, Category::Resource) => {
+            format!(
+                "raise `memory_mb` under `[limits]` in {plugin}/hardpoint.toml, or give it a smaller input"
+            )
+        }
+        (_, Category::Fatal) => "this is a fault in the plugin; -v shows what it printed".into(),
     }
 }
 
@@ -199,8 +214,22 @@ pub(super) fn code_of(error: &JobError) -> Code {
 /// `2.5` as a duration.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is not a number of seconds"))?;
+    if seconds.is_nan() || seconds <= 0.0 {
+        return Err(format!("`{text}` is not a time above zero"));
+    }
     match Duration::try_from_secs_f64(seconds) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        _ => Err(format!("`{text}` is not a time above zero")),
+        Ok(time) if time <= CALL_TIMEOUT_MAX => Ok(time.max(Duration::from_millis(1))),
+        _ => Err(format!("`{text}` is more than a week, the longest timeout")),
+    }
+}
+
+/// A folder for results that cannot be one is found out before the work, not after it.
+pub(super) fn check_out(out: Option<&Path>) -> Result<(), Failure> {
+    match out {
+        Some(path) if path.exists() && !path.is_dir() => Err(Failure::request(
+            format!("{} is not a folder", path.display()),
+            "name a folder for the results with `--out DIR`",
+        )),
+        _ => Ok(()),
     }
 }

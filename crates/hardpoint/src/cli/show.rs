@@ -1,8 +1,8 @@
-//! What a person sees of a result, and the one JSON document that a script sees.
+//! What a person sees of a result.
 //!
 //! Owns layout. stdout is for results alone; everything else goes to stderr.
 
-use super::files;
+use super::{files, terminal};
 use crate::embedded::Failure;
 use hardpoint_wire::Payload;
 use owo_colors::OwoColorize as _;
@@ -11,30 +11,26 @@ use std::path::Path;
 
 const VALUE_CHARS_MAX: usize = 160;
 
-/// Exactly one JSON document on stdout.
-pub(super) fn json(document: &Value) {
-    anstream::println!("{document:#}");
-}
-
 /// A result, field by field; binary fields are written below `out` and their paths shown.
 pub(super) fn result(result: &Payload, skip: impl Fn(&str) -> bool, out: &Path) -> Result<(), Failure> {
     if let Some(blob) = result.as_blob() {
         let path = files::write(out, "result", blob)?;
-        anstream::println!("{} ({})", path.display(), size(blob.len()));
+        terminal::print(format!("{} ({})", path.display(), size(blob.len())))?;
         return Ok(());
     }
     if let Value::String(text) = &result.value {
-        anstream::println!("{text}");
+        terminal::print(text)?;
         return Ok(());
     }
-    let Some(fields) = result.clone().into_fields() else {
-        anstream::println!("{}", shown(result, out, "result")?);
+    let fields = if result.value.is_object() { result.clone().into_fields() } else { None };
+    let Some(fields) = fields else {
+        terminal::print(shown(result, out, "result")?)?;
         return Ok(());
     };
     let fields: Vec<_> = fields.into_iter().filter(|(name, _)| !skip(name)).collect();
     let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in fields {
-        anstream::println!("{:width$}  {}", name.bold(), shown(&value, out, &name)?);
+        terminal::print(format!("{:width$}  {}", name.bold(), shown(&value, out, &name)?))?;
     }
     Ok(())
 }

@@ -44,8 +44,10 @@ impl Catalog {
                 "name one with `--plugins-dir DIR`, or make a first plugin with `hardpoint plugin new NAME`",
             )
         })?;
-        let folders =
-            entries.flatten().map(|entry| entry.path()).filter(|path| path.join(MANIFEST).is_file());
+        let folders = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.join(MANIFEST).symlink_metadata().is_ok());
         let mut plugins: Vec<Listed> = folders.map(read_plugin).collect();
         plugins.sort_by(|a, b| a.name().cmp(b.name()));
         Ok(Self { dir: dir.to_owned(), plugins })
@@ -103,6 +105,10 @@ fn read_plugin(dir: PathBuf) -> Listed {
 /// Reads a text file, but never more than one byte above `max`, which a parser then refuses.
 pub(crate) fn read_bounded(path: &Path, max: usize) -> io::Result<String> {
     let mut bytes = Vec::new();
+    // A pipe or a device would be read for ever.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
     File::open(path)?.take(max as u64 + 1).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }

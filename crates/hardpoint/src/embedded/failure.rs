@@ -101,7 +101,9 @@ fn detail(failure: &StartFailure) -> Vec<String> {
 fn start_hint(plugin: &str, failure: &StartFailure) -> String {
     match failure.error.error_type.as_str() {
         "ModuleNotFoundError" | "ImportError" => {
-            format!("add the missing package to `requirements` under `[python]` in {plugin}/hardpoint.toml")
+            format!(
+                "correct `entry`, or add the missing package to `requirements` under `[python]`, in {plugin}/hardpoint.toml"
+            )
         }
         "StartupTimeout" => {
             format!("if it needs longer, raise `startup_seconds` under `[limits]` in {plugin}/hardpoint.toml")

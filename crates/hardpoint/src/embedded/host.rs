@@ -39,8 +39,7 @@ impl Host {
     /// Reads the plugins folder and makes the data folder ready.
     pub(crate) fn open(places: &Places) -> Result<Self, Failure> {
         let catalog = Catalog::read(&places.plugins)?;
-        let sdk =
-            Sdk::unpack(&places.data).map_err(|e| Failure::host("the data folder cannot be used", &e))?;
+        let sdk = Sdk::unpack(&places.data).map_err(|e| unusable(places, &e))?;
         let launcher = Launcher::new("/proc/self/exe".into(), &places.scratch(), MemoryMode::detect())
             .map_err(|e| Failure::host("the spawner thread could not be started", &e))?;
         let environments = EnvStore::open(&places.data, launcher.clone()).map_err(Failure::Environment)?;
@@ -86,6 +85,14 @@ impl Host {
         // Also those whose start was given up half-way.
         self.launcher.all_gone().await;
     }
+}
+
+/// A data folder that is read-only, full, or no folder.
+fn unusable(places: &Places, source: &dyn std::error::Error) -> Failure {
+    let causes = std::iter::successors(source.source(), |cause| cause.source());
+    let why = causes.fold(String::new(), |text, cause| format!("{text}: {cause}"));
+    let message = format!("the data folder {} cannot be used{why}", places.data.display());
+    Failure::request(message, "name a folder that can be written to, with `--data-dir DIR`")
 }
 
 fn plugin_ref(listed: &Listed, manifest: &Manifest) -> PluginRef {

@@ -32,7 +32,7 @@ impl Places {
 fn default_plugins(here: &Path) -> PathBuf {
     let own = here.join("plugins");
     let examples = here.join("examples/plugins");
-    if !own.is_dir() && examples.is_dir() { examples } else { own }
+    if examples.is_dir() { examples } else { own }
 }
 
 /// `$XDG_DATA_HOME/hardpoint`, else `~/.local/share/hardpoint`.

@@ -3,7 +3,7 @@
 use crate::cli::exit_code::Code;
 use crate::cli::interrupt::{Outcome, stop, unless_interrupted};
 use crate::cli::progress::Progress;
-use crate::cli::{Shared, show};
+use crate::cli::{Shared, terminal};
 use crate::embedded::{Failure, Host, Places};
 use clap::Args;
 use hardpoint_supervisor::{Tool, Worker};
@@ -34,8 +34,7 @@ pub(in crate::cli) async fn run(args: Check, shared: &Shared, places: &Places) -
     progress.clear();
     let said = match checked {
         Outcome::Done(Ok((worker, answers))) => {
-            tell(&worker, answers, shared.json);
-            Ok(if answers { Code::Ok } else { Code::Start })
+            tell(&worker, answers, shared.json).map(|()| if answers { Code::Ok } else { Code::Start })
         }
         Outcome::Done(Err(failure)) => Err(failure),
         Outcome::Interrupted => Err(Failure::Interrupted),
@@ -44,40 +43,30 @@ pub(in crate::cli) async fn run(args: Check, shared: &Shared, places: &Places) -
     said
 }
 
-fn tell(worker: &Worker, answers: bool, json: bool) {
+fn tell(worker: &Worker, answers: bool, json: bool) -> Result<(), Failure> {
     let ready = worker.ready();
     if json {
         let tools: Vec<Value> = worker.tools().iter().map(|tool| json!(tool.info)).collect();
-        show::json(&json!({"ok": answers, "plugin": ready.plugin, "python": ready.python, "sdk": ready.sdk,
-            "protocol": ready.protocol, "import_ms": ready.import_ms, "answers_ping": answers, "tools": tools}));
-        return;
+        return terminal::print_json(&json!({"ok": answers, "plugin": ready.plugin, "python": ready.python,
+            "sdk": ready.sdk, "protocol": ready.protocol, "import_ms": ready.import_ms,
+            "answers_ping": answers, "tools": tools}));
     }
-    anstream::println!(
-        "\n{} {}  {}",
-        ready.plugin.name.bold(),
-        ready.plugin.version,
-        ready.plugin.description
-    );
+    let (plugin, sdk) = (&ready.plugin, &ready.sdk);
+    terminal::print(format!("\n{} {}  {}", plugin.name.bold(), plugin.version, plugin.description))?;
     let python = ready.python.as_deref().unwrap_or("none");
-    anstream::println!(
-        "Python {python}, {} {}, imported in {:.0} ms",
-        ready.sdk.name,
-        ready.sdk.version,
-        ready.import_ms
-    );
+    let import_ms = ready.import_ms;
+    terminal::print(format!("Python {python}, {} {}, imported in {import_ms:.0} ms", sdk.name, sdk.version))?;
     for tool in worker.tools().iter() {
-        anstream::println!("\n  {}{}", tool.info.name.green(), signature(tool));
+        terminal::print(format!("\n  {}{}", tool.info.name.green(), signature(tool)))?;
         for line in tool.info.description.lines() {
-            anstream::println!("      {}", line.trim());
+            terminal::print(format!("      {}", line.trim()))?;
         }
     }
     if !answers {
-        anstream::println!(
-            "\n{} it did not answer a ping within {} s",
-            "error:".red(),
-            PING_TIMEOUT.as_secs()
-        );
+        let seconds = PING_TIMEOUT.as_secs();
+        terminal::say(format!("\n{} it did not answer a ping within {seconds} s", "error:".red()));
     }
+    Ok(())
 }
 
 /// `(image: bytes, times: integer = 1)`

@@ -1,7 +1,7 @@
 //! `hardpoint plugin list`: what is in the plugins folder, the broken ones with their mistakes.
 
 use crate::cli::exit_code::Code;
-use crate::cli::{Shared, show};
+use crate::cli::{Shared, terminal};
 use crate::embedded::{Catalog, Failure, Listed, Places};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub(in crate::cli) fn run(shared: &Shared, places: &Places) -> Result<Code, Failure> {
     let catalog = Catalog::read(&places.plugins)?;
     if shared.json {
-        show::json(&Value::Array(catalog.iter().map(document).collect()));
+        terminal::print_json(&Value::Array(catalog.iter().map(document).collect()))?;
         return Ok(Code::Ok);
     }
     let mut table = Table::new();
@@ -28,9 +28,9 @@ pub(in crate::cli) fn run(shared: &Shared, places: &Places) -> Result<Code, Fail
             }
         }
     }
-    anstream::println!("{table}");
+    terminal::print(table)?;
     for diagnostics in broken {
-        anstream::eprintln!("\n{diagnostics}");
+        terminal::say(format!("\n{diagnostics}"));
     }
     Ok(Code::Ok)
 }

@@ -1,7 +1,7 @@
 //! `hardpoint plugin new NAME`: a folder with a plugin that works at once.
 
 use crate::cli::exit_code::Code;
-use crate::cli::{Shared, show};
+use crate::cli::{Shared, terminal};
 use crate::embedded::{Failure, Places, check_name};
 use clap::Args;
 use serde_json::json;
@@ -31,10 +31,14 @@ pub(in crate::cli) fn run(args: &New, shared: &Shared, places: &Places) -> Resul
         |text: &str| text.replace("NAME", name.as_str()).replace("MODULE", &module).replace("CLASS", &class);
     write(&dir, &[("hardpoint.toml".to_owned(), fill(MANIFEST)), (format!("{module}.py"), fill(MODULE))])?;
     if shared.json {
-        show::json(&json!({"ok": true, "name": name, "dir": dir.display().to_string()}));
+        terminal::print_json(&json!({"ok": true, "name": name, "dir": dir.display().to_string()}))?;
     } else {
-        anstream::println!("made {}", dir.display());
-        anstream::eprintln!("try it: hardpoint call {name} greet name=world");
+        terminal::print(format!("made {}", dir.display()))?;
+        let folder = shared
+            .plugins_dir
+            .as_ref()
+            .map_or_else(String::new, |dir| format!(" --plugins-dir {}", dir.display()));
+        terminal::say(format!("try it: hardpoint call {name} greet name=world{folder}"));
     }
     Ok(Code::Ok)
 }
