@@ -31,7 +31,7 @@ fn what_is_wrong_with_a_request_is_said_with_a_remedy() {
         &["hardpoint.toml:3", "hardpoint.toml:18", "limits.memory_mb"],
     );
     refused(&["run", "/nowhere.yaml"], 2, &["/nowhere.yaml cannot be read"]);
-    refused(&["run", "pipeline.txt"], 2, &["neither .yaml nor .json"]);
+    refused(&["run", "/etc/hostname"], 2, &["neither .yaml nor .json"]);
     refused(
         &["plugin", "list", "--plugins-dir", "/nowhere"],
         2,

@@ -156,7 +156,8 @@ async fn a_missing_interpreter_names_what_was_found_and_the_remedy() {
     wanted.requires = ">=3.99".to_owned();
     let error = ensure(&place.store(settings), &wanted).await.0.unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with("plugin `echo` needs Python >=3.99: found 3."), "{text}");
+    assert!(text.starts_with("plugin `echo` needs Python >=3.99: found "), "{text}");
+    assert!(text.contains(&format!(" at {}", place.path().join("python").display())), "{text}");
     assert!(text.contains(&format!("{} (exited with code 127)", broken.display())), "{text}");
     assert!(error.hint().contains("HARDPOINT_PYTHON"), "{}", error.hint());
 
