@@ -95,6 +95,8 @@ fn a_result_in_bytes_is_base64_for_scripts_and_a_file_for_people() {
     fs::write(&input, r#"{"data": {"$bytes": "AAEC"}}"#).unwrap();
     let back = ["call", "well", "view_bytes", "--input-json", input.to_str().unwrap(), "--json"];
     assert_eq!(Cli::new(&back).run().json()["result"], 3);
+    let twice = ["call", "well", "view_bytes", "--input-json", input.to_str().unwrap(), "data=x"];
+    refused(&twice, 2, &["`data` is given twice"]);
 }
 
 #[test]

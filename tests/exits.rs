@@ -107,6 +107,11 @@ fn a_closed_socket() {
 }
 
 #[test]
+fn every_descriptor_closed() {
+    check("half_frame", "close_everything", &[], &End::Exit("protocol_violation", json!({})));
+}
+
+#[test]
 fn an_import_error() {
     check("import_error", "x", &[], &End::Exit("exit_code", json!({"code": 3})));
 }

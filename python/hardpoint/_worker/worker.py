@@ -329,10 +329,17 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
+# From `errno`, which is not worth an import.
+_EBADF = 9
+
+
 def die(error: BaseException) -> None:
     """End the process because of a broken connection, a broken protocol, or a bug in the worker."""
     try:
         if isinstance(error, (BrokenPipeError, ConnectionResetError)):
+            os._exit(limits.EXIT_HOST_LOST)
+        if isinstance(error, OSError) and error.errno == _EBADF:
+            # Plugin code closed every descriptor there is, the socket among them.
             os._exit(limits.EXIT_HOST_LOST)
         if isinstance(error, Violation):
             os.write(2, f"hardpoint worker: protocol violation: {error}\n".encode("utf-8", "replace"))

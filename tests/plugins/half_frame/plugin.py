@@ -75,6 +75,12 @@ class HalfFramePlugin(Plugin):
         protocol_socket().shutdown(socket.SHUT_RDWR)
         sleep_for_ever()
 
+    @tool
+    def close_everything(self) -> None:
+        """Close every descriptor there is, as daemons do, and stay."""
+        os.closerange(0, 65536)
+        sleep_for_ever()
+
 
 def frame(header: bytes) -> bytes:
     return struct.pack(">II", len(header), 0) + header

@@ -53,7 +53,10 @@ async fn work(args: &Call, host: &Host, progress: &Progress) -> Result<Ended, Fa
         Some(file) => fields::from_json_file(file)?,
         None => crate::embedded::Document::new(),
     };
-    document.extend(fields::typed(&args.fields, |name| argument_schema(&worker, &args.tool, name))?);
+    fields::lay_over(
+        &mut document,
+        fields::typed(&args.fields, |name| argument_schema(&worker, &args.tool, name))?,
+    )?;
     let mut request = CallRequest::new(&args.tool, Payload::object(document));
     request.timeout = args.timeout;
     let name = format!("{}.{}", args.plugin, args.tool);

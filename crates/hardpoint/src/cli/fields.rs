@@ -81,6 +81,18 @@ pub(super) fn check_files(fields: &[Field]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Adds the fields of the command line to those of a file; none may be in both.
+pub(super) fn lay_over(document: &mut Document, fields: Document) -> Result<(), Failure> {
+    for (name, value) in fields {
+        if document.contains_key(&name) {
+            let message = format!("`{name}` is given twice: in the file and as an argument");
+            return Err(Failure::request(message, "leave one of them out"));
+        }
+        document.insert(name, value);
+    }
+    Ok(())
+}
+
 /// The fields of a JSON object in a file, or on stdin when the name is `-`. `{"$bytes": base64}` is binary.
 pub(super) fn from_json_file(name: &str) -> Result<Document, Failure> {
     let bytes = read(name)?;

@@ -110,7 +110,7 @@ fn input(args: &Run, pipeline: &Pipeline, workers: &[Worker]) -> Result<Document
             format!("its stages take {}", known.join("; ")),
         ));
     }
-    document.extend(fields::typed(&args.input, schema_of)?);
+    fields::lay_over(&mut document, fields::typed(&args.input, schema_of)?)?;
     Ok(document)
 }
 

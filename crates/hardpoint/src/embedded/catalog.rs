@@ -126,6 +126,6 @@ pub(crate) fn check_name(name: &str) -> Result<PluginName, Failure> {
             || "use lower-case letters, digits, `-` and `_`".to_owned(),
             |suggested| format!("how about `{suggested}`"),
         );
-        Failure::request(error.to_string(), hint)
+        Failure::request(format!("`{name}` is no name for a plugin: it {error}"), hint)
     })
 }
