@@ -96,7 +96,7 @@ async fn values_that_look_like_markers_are_passed_literally() {
     {
         let answer =
             worker.call(request("echo_value", json!({"value": value.clone()}))).await.unwrap().unwrap();
-        assert_eq!(answer.result.to_document::<()>(&mut |_| Err(())), Ok(value));
+        assert_eq!(answer.result.into_document::<()>(&mut |_| Err(())), Ok(value));
     }
     worker.stop(STOP).await;
 }

@@ -114,9 +114,10 @@ impl Payload {
         self.blobs.get(usize::try_from(marker_index(&self.value)?).ok()?)
     }
 
-    /// The value as a JSON document for people and scripts: each blob replaced by `on_blob(bytes)`.
-    pub fn to_document<E>(&self, on_blob: &mut impl FnMut(&Blob) -> Result<Value, E>) -> Result<Value, E> {
-        document(&self.value, &self.blobs, on_blob)
+    /// The value as a JSON document for people and scripts: each blob replaced by `on_blob(blob)`.
+    /// What has no blobs is moved, not copied.
+    pub fn into_document<E>(self, on_blob: &mut impl FnMut(&Blob) -> Result<Value, E>) -> Result<Value, E> {
+        document(self.value, &self.blobs, on_blob)
     }
 
     /// Whether the value is nested deeper than the protocol allows.
@@ -230,22 +231,23 @@ fn collect(value: &mut Value, blobs: &[Blob], own: &mut Vec<Blob>) {
 }
 
 fn document<E>(
-    value: &Value,
+    value: Value,
     blobs: &[Blob],
     on_blob: &mut impl FnMut(&Blob) -> Result<Value, E>,
 ) -> Result<Value, E> {
-    if let Some(blob) = marker_index(value).and_then(|i| blobs.get(usize::try_from(i).ok()?)) {
+    if let Some(blob) = marker_index(&value).and_then(|i| blobs.get(usize::try_from(i).ok()?)) {
         return on_blob(blob);
     }
-    Ok(match value {
-        Value::Array(items) => {
-            Value::Array(items.iter().map(|item| document(item, blobs, on_blob)).collect::<Result<_, E>>()?)
+    Ok(match unescape(value) {
+        Value::Array(items) => Value::Array(
+            items.into_iter().map(|item| document(item, blobs, on_blob)).collect::<Result<_, E>>()?,
+        ),
+        Value::Object(mut map) => {
+            for item in map.values_mut() {
+                *item = document(item.take(), blobs, on_blob)?;
+            }
+            Value::Object(map)
         }
-        Value::Object(map) => {
-            let plain = is_literal(map).unwrap_or(map).iter();
-            let plain = plain.map(|(k, v)| Ok((k.clone(), document(v, blobs, on_blob)?)));
-            Value::Object(plain.collect::<Result<_, E>>()?)
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+        plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => plain,
     })
 }

@@ -79,7 +79,7 @@ proptest! {
     fn a_literal_value_survives_even_when_it_looks_like_a_marker(value in value()) {
         let payload = Payload::literal(value.clone());
         prop_assert_eq!(payload.check(), Ok(()));
-        let document = payload.to_document::<()>(&mut |_| unreachable!("there is no blob in it"));
+        let document = payload.into_document::<()>(&mut |_| unreachable!("there is no blob in it"));
         prop_assert_eq!(document, Ok(value));
     }
 
@@ -214,7 +214,7 @@ fn rust_and_python_read_each_other() {
         let fields = result.result.unwrap().into_fields().unwrap();
         for (name, field) in fields {
             if name == "v" {
-                assert_eq!(field.to_document::<()>(&mut |_| Err(())), Ok(value.clone()));
+                assert_eq!(field.into_document::<()>(&mut |_| Err(())), Ok(value.clone()));
             } else {
                 let index: usize = name[1..].parse().unwrap();
                 assert_eq!(field.as_blob().unwrap().to_bytes().unwrap(), blobs[index]);

@@ -9,7 +9,8 @@ use crate::embedded::{Ended, Failure, Host, Places, argument_schema, call};
 use clap::Args;
 use hardpoint_supervisor::CallRequest;
 use hardpoint_wire::Payload;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -65,18 +66,25 @@ async fn work(args: &Call, host: &Host, progress: &Progress) -> Result<Ended, Fa
     Ok(ended)
 }
 
+/// A call that went well, for scripts.
+#[derive(Serialize)]
+struct Success {
+    ok: bool,
+    result: Value,
+    execution_time_ms: f64,
+}
+
 fn answer(ended: Ended, args: &Call, shared: &Shared) -> Result<Code, Failure> {
     match ended {
         Ok(output) if shared.json => {
-            terminal::print_json(
-                &json!({"ok": true, "result": files::to_json(&output.result, args.out.as_deref())?,
-                "execution_time_ms": output.execution_time_ms}),
-            )?;
+            let execution_time_ms = output.execution_time_ms;
+            let result = files::to_json(output.result, args.out.as_deref())?;
+            terminal::print_json(&Success { ok: true, result, execution_time_ms })?;
             Ok(Code::Ok)
         }
         Ok(output) => {
             let out = args.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&args.plugin));
-            show::result(&output.result, |_| false, &out)?;
+            show::result(output.result, |_| false, &out)?;
             Ok(Code::Ok)
         }
         Err(failed) => {

@@ -10,9 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A result for scripts: binary values as base64, or written to `out` and named.
-pub(super) fn to_json(result: &Payload, out: Option<&Path>) -> Result<Value, Failure> {
+pub(super) fn to_json(result: Payload, out: Option<&Path>) -> Result<Value, Failure> {
     let mut written = 0;
-    result.to_document(&mut |blob| match out {
+    result.into_document(&mut |blob| match out {
         Some(folder) => {
             written += 1;
             let path = write(folder, &format!("result-{written}"), blob)?;

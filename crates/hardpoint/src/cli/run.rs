@@ -44,7 +44,7 @@ pub(super) async fn run(args: Run, shared: &Shared, places: &Places) -> Result<C
     progress.clear();
     stop(host).await;
     match worked {
-        Outcome::Done(Ok((end, input))) if shared.json => json(end, &input, &args),
+        Outcome::Done(Ok((end, _))) if shared.json => json(end, &args),
         Outcome::Done(Ok((end, input))) => person(end, &input, &args, &pipeline, began),
         Outcome::Done(Err(failure)) => Err(failure),
         Outcome::Interrupted => Err(Failure::Interrupted),
@@ -116,7 +116,8 @@ fn input(args: &Run, pipeline: &Pipeline, workers: &[Worker]) -> Result<Document
 
 /// Results that are the input unchanged are not written out again.
 fn is_input(input: &Document, result: &hardpoint_wire::Payload) -> impl Fn(&str) -> bool + use<> {
-    let fields: Document = result.clone().into_fields().unwrap_or_default().into_iter().collect();
+    let known = if input.is_empty() { None } else { result.clone().into_fields() };
+    let fields: Document = known.unwrap_or_default().into_iter().collect();
     let same: Vec<String> = input
         .iter()
         .filter(|(name, value)| fields.get(*name) == Some(*value))
@@ -125,17 +126,15 @@ fn is_input(input: &Document, result: &hardpoint_wire::Payload) -> impl Fn(&str)
     move |name| same.iter().any(|same| same == name)
 }
 
-fn json(end: RunEnd, _input: &Document, args: &Run) -> Result<Code, Failure> {
-    let result = files::to_json(&end.result, args.out.as_deref())?;
+fn json(end: RunEnd, args: &Run) -> Result<Code, Failure> {
+    let result = files::to_json(end.result, args.out.as_deref())?;
     let (result, code) = match end.failure {
         None => (PipelineResult::Done { result, stages_executed: end.stages_executed }, Code::Ok),
         Some((stage, error, exit)) => {
             (PipelineResult::Failed(PipelineFailure::of_stage(stage, &error, result, exit)), code_of(&error))
         }
     };
-    let document =
-        serde_json::to_value(result).map_err(|e| Failure::host("the result cannot be written", &e))?;
-    terminal::print_json(&document)?;
+    terminal::print_json(&result)?;
     Ok(code)
 }
 
@@ -155,7 +154,7 @@ fn person(
     terminal::say("");
     let skip = is_input(input, &end.result);
     if end.failure.is_none() || end.stages_executed > 0 {
-        show::result(&end.result, skip, &out)?;
+        show::result(end.result, skip, &out)?;
     }
     match end.failure {
         None => {

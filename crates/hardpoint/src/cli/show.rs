@@ -12,7 +12,7 @@ use std::path::Path;
 const VALUE_CHARS_MAX: usize = 160;
 
 /// A result, field by field; binary fields are written below `out` and their paths shown.
-pub(super) fn result(result: &Payload, skip: impl Fn(&str) -> bool, out: &Path) -> Result<(), Failure> {
+pub(super) fn result(result: Payload, skip: impl Fn(&str) -> bool, out: &Path) -> Result<(), Failure> {
     if let Some(blob) = result.as_blob() {
         let path = files::write(out, "result", blob)?;
         terminal::print(format!("{} ({})", path.display(), size(blob.len())))?;
@@ -22,26 +22,26 @@ pub(super) fn result(result: &Payload, skip: impl Fn(&str) -> bool, out: &Path) 
         terminal::print(text)?;
         return Ok(());
     }
-    let fields = if result.value.is_object() { result.clone().into_fields() } else { None };
-    let Some(fields) = fields else {
+    if !result.value.is_object() {
         terminal::print(shown(result, out, "result")?)?;
         return Ok(());
-    };
+    }
+    let fields = result.into_fields().unwrap_or_default();
     let fields: Vec<_> = fields.into_iter().filter(|(name, _)| !skip(name)).collect();
     let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     for (name, value) in fields {
-        terminal::print(format!("{:width$}  {}", name.bold(), shown(&value, out, &name)?))?;
+        terminal::print(format!("{:width$}  {}", name.bold(), shown(value, out, &name)?))?;
     }
     Ok(())
 }
 
-fn shown(value: &Payload, out: &Path, name: &str) -> Result<String, Failure> {
+fn shown(value: Payload, out: &Path, name: &str) -> Result<String, Failure> {
     if let Some(blob) = value.as_blob() {
         let path = files::write(out, name, blob)?;
         return Ok(format!("{} ({})", path.display(), size(blob.len())));
     }
     let mut count = 0;
-    let document = value.to_document(&mut |blob| {
+    let document = value.into_document(&mut |blob| {
         count += 1;
         let path = files::write(out, &format!("{name}-{count}"), blob)?;
         Ok::<_, Failure>(Value::from(path.display().to_string()))

@@ -4,6 +4,7 @@
 //! error of stdout and nothing to speak of on stderr. Nothing here panics.
 
 use crate::embedded::Failure;
+use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
 
@@ -13,7 +14,7 @@ pub(super) fn print(line: impl Display) -> Result<(), Failure> {
 }
 
 /// A JSON document, indented, streamed as it is written.
-pub(super) fn print_json(document: &serde_json::Value) -> Result<(), Failure> {
+pub(super) fn print_json(document: &impl Serialize) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let write = serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from);
     written(write.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
