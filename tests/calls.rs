@@ -27,7 +27,7 @@ async fn a_hundred_calls_in_flight_each_get_their_own_answer() {
         assert_eq!(answer.unwrap().unwrap().result.value, json!(n.to_string()));
     }
     worker.stop(STOP).await;
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn wrong_arguments_are_refused_all_at_once_and_cost_the_worker_nothing() {
     check("echo_bytes", json!({"data": "text"}), "InputError", &["`data`"]).await;
     assert_eq!(worker.state(), WorkerState::Ready);
     worker.stop(STOP).await;
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn bytes_of_every_size_come_back_as_they_went() {
         assert_eq!(seen.result.value, json!(size));
     }
     worker.stop(STOP).await;
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_large_result_goes_to_the_next_worker_without_a_copy() {
     let seen = two.call(CallRequest::new("view_bytes", args)).await.unwrap().unwrap();
     assert_eq!(seen.result.value, json!(5_000_000), "it outlives the worker that made it");
     two.stop(STOP).await;
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_sleeping_tool_is_interrupted_at_its_deadline_and_the_worker_lives_on(
         assert_eq!(alive.result.value, json!("here"), "after {tool}");
     }
     worker.stop(STOP).await;
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn a_stuck_call_takes_its_worker_along_and_says_so() {
     assert_eq!(lost.to_job_error("c_loop").error_type, "TimeoutError");
     let after = worker.call(request("spin", json!({}))).await.unwrap_err();
     assert_eq!(after.exit, lost.exit, "every later call hears of the same end");
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]

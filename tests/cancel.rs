@@ -30,7 +30,7 @@ async fn cancelled(plugin: &str, tool: &str, args: Value) -> (Result<String, Exi
         Err(lost) => Err(lost.exit.reason.clone()),
     };
     worker.stop(STOP).await;
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
     (how, time)
 }
 

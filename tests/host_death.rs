@@ -1,14 +1,15 @@
 //! No worker outlives its host, and no grandchild outlives its worker, however the host ends.
 //! The chaos command does this hundreds of times; here are the moments that matter, one by one.
 
-use crate::support::{Answer, Cli, Left, shared_data, wait_until};
+use crate::support::{Answer, Cli, PATIENCE, assert_nothing_left_soon, shared_data};
+use hardpoint_testkit::{left_by_host, wait_until};
 use std::path::Path;
 use std::process::Child;
 
 /// Starts the host with a call in flight, and waits for `moment` to come.
 fn in_flight(args: &[&str], moment: impl Fn() -> bool) -> Child {
     let child = Cli::new(&[&["call"], args].concat()).start();
-    wait_until("the moment came", moment);
+    wait_until("the moment came", PATIENCE, moment);
     child
 }
 
@@ -24,17 +25,17 @@ fn a_killed_host_takes_fifty_detached_descendants_along() {
     let mut host = in_flight(&["fork_bomb", "spread", "ending=hang", &pid_file], || lines(&pids) == 50);
     host.kill().unwrap();
     host.wait().unwrap();
-    Left::soon_nothing(host.id(), &shared_data());
+    assert_nothing_left_soon(host.id());
 }
 
 #[test]
 fn a_killed_host_takes_a_loop_in_c_along() {
     let mut host = in_flight(&["c_loop", "spin"], || true);
     let id = host.id();
-    wait_until("the worker runs", || !Left::behind(id, &shared_data()).is_nothing());
+    wait_until("the worker runs", PATIENCE, || !left_by_host(id, &shared_data()).is_empty());
     host.kill().unwrap();
     host.wait().unwrap();
-    Left::soon_nothing(id, &shared_data());
+    assert_nothing_left_soon(id);
 }
 
 #[test]

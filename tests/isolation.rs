@@ -60,7 +60,7 @@ async fn files_and_shared_memory_that_a_plugin_leaves_go_with_it() {
         let ended = worker.call(request(tool, json!({}))).await;
         assert_eq!(ended.is_err(), crash);
         worker.stop(STOP).await;
-        host.assert_nothing_left();
+        TestHost::assert_nothing_left();
         let left: Vec<String> = shared_memory().into_iter().filter(|name| !before.contains(name)).collect();
         assert_eq!(left, Vec::<String>::new(), "shared memory is left");
     }

@@ -36,7 +36,7 @@ async fn fifty_lives_leave_no_zombie_no_orphan_and_no_descriptor() {
     }
     assert_eq!(descriptors(), before);
     assert_eq!(zombies(), 0);
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn stops_are_idempotent_and_end_a_stuck_worker_in_time() {
     assert_eq!((&one, &one.reason), (&two, &ExitReason::OwnStop));
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     assert!(stuck.await.unwrap().is_err(), "its caller hears of the loss");
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn dropping_the_last_handle_ends_the_worker() {
     let host = TestHost::new();
     drop(host.worker("well").await);
     host.launcher.all_gone().await;
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn giving_up_a_start_half_way_ends_what_was_started() {
     let start = host.start(host.spec("hang_at_import"));
     assert!(tokio::time::timeout(Duration::from_millis(300), start).await.is_err(), "it hangs at import");
     host.launcher.all_gone().await;
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_killed_shim_takes_its_whole_tree_along() {
     rustix::process::kill_process(shim, rustix::process::Signal::KILL).unwrap();
     let exit = worker.exited().await;
     assert_eq!(exit.reason, ExitReason::ShimLost);
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_worker_killed_from_outside_is_noticed_and_named() {
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let exit = worker.exited().await;
     assert_eq!(exit.reason, ExitReason::Signal { signal: 9, name: "SIGKILL".to_owned() });
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -167,5 +167,5 @@ async fn a_stopped_shim_is_woken_to_end_its_tree() {
     let asked = Instant::now();
     assert_eq!(worker.kill().await.reason, ExitReason::OwnStop);
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }

@@ -26,7 +26,7 @@ async fn check(memory: MemoryMode, tool: &str) {
     assert!(peak_bytes > LIMIT * 8 / 10, "measured only {peak_bytes} bytes");
     // The sampler reacts within 100 ms: the hog takes some hundred megabytes a second here.
     assert!(peak_bytes < 420 << 20, "measured {peak_bytes} bytes");
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,7 +29,7 @@ async fn check(plugin: &str, tool: &str, args: serde_json::Value) {
     }
     let stop = |worker: Worker| async move { worker.stop(Duration::from_secs(2)).await };
     tokio::join!(stop(bad), stop(well));
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,7 +30,7 @@ async fn ten_thousand_items_come_in_order_to_a_slow_caller() {
     assert_eq!(next, 10_000);
     assert_eq!(end.unwrap().unwrap().items, 10_000);
     worker.stop(STOP).await;
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_caller_that_goes_away_ends_the_stream_and_keeps_the_worker() {
     let answer = worker.call(request("echo", json!({"text": "free again"}))).await.unwrap().unwrap();
     assert_eq!(answer.result.value, json!("free again"));
     worker.stop(STOP).await;
-    host.assert_nothing_left();
+    TestHost::assert_nothing_left();
 }
 
 #[tokio::test]

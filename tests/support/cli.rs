@@ -1,6 +1,6 @@
 //! The real binary, run as a user or a script runs it.
 
-use super::{Left, shared_data, test_plugins};
+use super::{assert_nothing_left, shared_data, test_plugins};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -52,7 +52,7 @@ impl Answer {
     pub(crate) fn of(child: Child) -> Self {
         let host = child.id();
         let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
-        Left::behind(host, &shared_data()).assert_nothing();
+        assert_nothing_left(host);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
     }

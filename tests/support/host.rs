@@ -1,6 +1,6 @@
 //! Workers as the host runs them: the supervisor on real processes, without the command line.
 
-use super::{Left, shared_data, test_plugins};
+use super::{assert_nothing_left_soon, shared_data, test_plugins};
 use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_supervisor::{
     Bounds, CallRequest, Grace, Program, Sdk, StartFailure, Worker, WorkerSpec, WorkerState,
@@ -16,7 +16,6 @@ use std::time::Duration;
 pub(crate) struct TestHost {
     pub(crate) launcher: Launcher,
     sdk: Sdk,
-    data: PathBuf,
 }
 
 /// Rungs short enough for tests; the order is what matters.
@@ -35,7 +34,7 @@ impl TestHost {
         let data = shared_data();
         let shim = PathBuf::from(env!("CARGO_BIN_EXE_hardpoint"));
         let launcher = Launcher::new(shim, &data.join("scratch"), memory).unwrap();
-        Self { launcher, sdk: Sdk::unpack(&data).unwrap(), data }
+        Self { launcher, sdk: Sdk::unpack(&data).unwrap() }
     }
 
     /// A worker of one of the test plugins, with short rungs.
@@ -70,8 +69,8 @@ impl TestHost {
     }
 
     /// After every worker has ended: nothing of this process's trees is left.
-    pub(crate) fn assert_nothing_left(&self) {
-        Left::soon_nothing(std::process::id(), &self.data);
+    pub(crate) fn assert_nothing_left() {
+        assert_nothing_left_soon(std::process::id());
     }
 }
 

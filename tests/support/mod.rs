@@ -3,14 +3,13 @@
 
 mod cli;
 mod host;
-mod left;
 
 pub(crate) use cli::{Answer, Cli};
 pub(crate) use host::{TestHost, busy, request};
-pub(crate) use left::Left;
 
+use hardpoint_testkit::{left_by_host, soon};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The folder of the repository.
 pub(crate) fn repository() -> PathBuf {
@@ -29,11 +28,21 @@ pub(crate) fn shared_data() -> PathBuf {
     data
 }
 
-/// Waits for a condition; panics with `what` when it does not come true in time.
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(20), "waited in vain until {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// How long anything may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long after the death of a host the last trace of its workers may be there.
+const AFTERMATH: Duration = Duration::from_secs(5);
+
+/// Nothing is left of a host that has ended in order.
+#[track_caller]
+pub(crate) fn assert_nothing_left(host: u32) {
+    let left = left_by_host(host, &shared_data());
+    assert!(left.is_empty(), "left behind:\n{}", left.join("\n"));
+}
+
+/// Nothing is left soon after a host was killed.
+#[track_caller]
+pub(crate) fn assert_nothing_left_soon(host: u32) {
+    soon(AFTERMATH, || left_by_host(host, &shared_data()).is_empty());
+    assert_nothing_left(host);
 }
