@@ -70,7 +70,8 @@ def parse_object(text: str) -> dict[str, Any] | None:
     """The JSON object that `text` is; None when it is anything else."""
     try:
         value, end = _scan(text, 0)
-    except (StopIteration, ValueError, RecursionError):
+    except (StopIteration, ValueError, RecursionError, SystemError):
+        # SystemError: the interpreter's own scanner fails without a reason on some broken numbers and names.
         stripped = text.strip(" \t\r\n")
         return parse_object(stripped) if len(stripped) < len(text) else None
     if end != len(text) and text[end:].strip(" \t\r\n"):
