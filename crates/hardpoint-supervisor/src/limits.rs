@@ -25,6 +25,8 @@ pub const UNASKED_PER_SECOND_MAX: u32 = 20_000;
 pub const WRITE_QUEUE_BYTES_MAX: usize = 64 << 20;
 /// Frames handled before other inputs get their turn.
 pub const FRAMES_PER_TURN: usize = 64;
+/// How long after each turn an answer is waited for awake: about what going to sleep and waking up cost.
+pub const LINGER: Duration = Duration::from_micros(50);
 /// Captured lines kept per worker.
 pub const OUTPUT_LINES_MAX: usize = 1000;
 /// Captured bytes kept per worker.

@@ -16,7 +16,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
 
 /// The connection is over.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +32,7 @@ pub enum SocketError {
 /// One end of a worker's socket: reads frames, and queues what is to be written.
 #[derive(Debug)]
 pub struct Connection {
-    /// Watched for reading alone: a socket that is watched for writing too wakes its owner each time the
-    /// other side reads.
-    socket: AsyncFd<OwnedFd>,
-    /// The same socket, watched for writing while it is full.
-    full: Option<AsyncFd<OwnedFd>>,
+    stream: UnixStream,
     decoder: Decoder,
     chunk: Box<[u8]>,
     ended: bool,
@@ -57,10 +53,10 @@ const COALESCE_BYTES_MAX: usize = 64 << 10;
 impl Connection {
     /// Takes over a connected socket. Must be called inside a tokio runtime.
     pub fn new(socket: OwnedFd) -> io::Result<Self> {
-        rustix::io::ioctl_fionbio(&socket, true)?;
+        let socket = std::os::unix::net::UnixStream::from(socket);
+        socket.set_nonblocking(true)?;
         Ok(Self {
-            socket: watch(socket, Interest::READABLE)?,
-            full: None,
+            stream: UnixStream::from_std(socket)?,
             decoder: Decoder::default(),
             chunk: vec![0; READ_BYTES].into_boxed_slice(),
             ended: false,
@@ -70,11 +66,9 @@ impl Connection {
 
     /// Waits until the socket can make progress in a direction that has something to do.
     pub async fn ready(&self) -> io::Result<()> {
-        let Some(full) = &self.full else { return self.socket.ready(Interest::READABLE).await.map(drop) };
-        tokio::select! {
-            ready = self.socket.ready(Interest::READABLE) => ready.map(drop),
-            ready = full.ready(Interest::WRITABLE) => ready.map(|mut guard| guard.clear_ready()),
-        }
+        let interest =
+            if self.out.is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+        self.stream.ready(interest).await.map(drop)
     }
 
     /// A frame that has already been read, else what one read brings; `None` when nothing is there yet.
@@ -134,63 +128,48 @@ impl Connection {
     /// Writes what the socket takes now.
     pub fn try_flush(&mut self) -> io::Result<()> {
         while let Some(chunk) = self.out.front_mut() {
-            match chunk.send(self.socket.get_ref().as_fd()) {
+            let socket = &self.stream;
+            match socket.try_io(Interest::WRITABLE, || chunk.send(socket.as_fd())) {
                 Ok(()) if chunk.sent == chunk.bytes.len() => drop(self.out.pop_front()),
                 Ok(()) => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return self.watch_for_room(),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) => {
                     self.out.clear();
                     return Err(e);
                 }
             }
         }
-        self.full = None;
         Ok(())
     }
 
-    fn watch_for_room(&mut self) -> io::Result<()> {
-        if self.full.is_none() {
-            let again = self.socket.get_ref().try_clone()?;
-            self.full = Some(watch(again, Interest::WRITABLE)?);
-        }
-        Ok(())
+    /// Whether something has come, found out without waiting and without the runtime.
+    pub fn peek(&mut self) -> bool {
+        let mut byte = [0];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        !matches!(rustix::net::recv(&self.stream, &mut byte[..], flags), Err(rustix::io::Errno::AGAIN))
     }
 
     fn fill(&mut self) -> Result<usize, SocketError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BLOB_FDS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let Self { socket, chunk, .. } = self;
-        let received = socket.try_io(Interest::READABLE, |socket| {
+        let Self { stream, chunk, .. } = self;
+        let received = stream.try_io(Interest::READABLE, || {
             let into = &mut [IoSliceMut::new(chunk)];
-            Ok(rustix::net::recvmsg(socket, into, &mut control, RecvFlags::CMSG_CLOEXEC)?)
+            Ok(rustix::net::recvmsg(stream.as_fd(), into, &mut control, RecvFlags::CMSG_CLOEXEC)?)
         })?;
         if received.flags.contains(rustix::net::ReturnFlags::CTRUNC) {
             return Err(FrameError::StrayDescriptors.into());
         }
-        let mut stopped_early = false;
         for message in control.drain() {
-            stopped_early = true;
             if let RecvAncillaryMessage::ScmRights(fds) = message {
                 for fd in fds {
                     self.decoder.push_fd(fd)?;
                 }
             }
         }
-        if !stopped_early && (1..self.chunk.len()).contains(&received.bytes) {
-            // The kernel stops early only after passed descriptors: otherwise a short read has emptied the
-            // socket, and asking again would only be told so.
-            let emptied = |_: &OwnedFd| Err::<(), _>(io::ErrorKind::WouldBlock.into());
-            let _ = self.socket.try_io(Interest::READABLE, emptied);
-        }
         self.decoder.buffer().extend_from_slice(self.chunk.get(..received.bytes).unwrap_or_default());
         Ok(received.bytes)
     }
-}
-
-#[expect(unsafe_code, reason = "the runtime cannot check that a descriptor stays open")]
-fn watch(socket: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` keeps its one descriptor open until it is dropped, and the watcher owns it.
-    Ok(unsafe { AsyncFd::register_with_interest(socket, interest) }?)
 }
 
 impl Chunk {

@@ -147,6 +147,7 @@ async fn large_blobs_travel_by_descriptor_and_arrive_whole() {
     let large: Vec<u8> = (0..10_000_000u32).map(|i| i.to_le_bytes()[1]).collect();
     let blobs = [Blob::new(large.clone().into()).unwrap(), Blob::new(b"small"[..].into()).unwrap()];
     left.queue(OutFrame::encode(&json!({"type": "x"}), &blobs).unwrap());
+    left.ready().await.unwrap();
     left.try_flush().unwrap();
     assert_eq!(left.queued_bytes(), 0, "ten megabytes do not pass through the socket");
     let frame = loop {

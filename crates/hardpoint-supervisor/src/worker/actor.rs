@@ -7,8 +7,8 @@ use super::command::Command;
 use super::core::{Core, Effect, StartReply};
 use crate::end::Evidence;
 use crate::limits::{
-    CLOSED_SOCKET_GRACE, FRAME_STALL_MAX, FRAMES_PER_TURN, IDLE_TICK, MEMORY_SAMPLE_EVERY, OUTPUT_END_GRACE,
-    STDERR_TAIL_LINES, TICK, WRITE_QUEUE_BYTES_MAX,
+    CLOSED_SOCKET_GRACE, FRAME_STALL_MAX, FRAMES_PER_TURN, IDLE_TICK, LINGER, MEMORY_SAMPLE_EVERY,
+    OUTPUT_END_GRACE, STDERR_TAIL_LINES, TICK, WRITE_QUEUE_BYTES_MAX,
 };
 use crate::output::{Captured, Readers, Source};
 use crate::python::environment;
@@ -142,10 +142,23 @@ impl Actor {
             }
             // What was asked goes out before anything is measured.
             self.carry_out();
+            if !clock.is_elapsed() {
+                self.linger();
+            }
             self.look_at_the_clock();
             self.carry_out();
         }
         self.finish(descendants_killed).await;
+    }
+
+    /// Most calls are answered at once, and waking up again costs more than waiting for them awake.
+    /// What has come is read in the next turn, in its order among the other inputs.
+    fn linger(&mut self) {
+        let until = Instant::now() + LINGER;
+        while self.core.has_calls() && Instant::now() < until && !self.connection.peek() {
+            // On a single core this is what lets the worker run at all.
+            std::thread::yield_now();
+        }
     }
 
     /// Frames that are there, up to a bound, so that a talkative worker cannot starve the rest.

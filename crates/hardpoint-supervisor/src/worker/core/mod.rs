@@ -90,6 +90,11 @@ impl Core {
         !self.calls.is_empty() || self.start.is_some() || self.ending.is_some()
     }
 
+    /// Whether an answer is waited for.
+    pub(super) fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }
