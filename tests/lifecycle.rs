@@ -169,3 +169,18 @@ async fn a_stopped_shim_is_woken_to_end_its_tree() {
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
     TestHost::assert_nothing_left();
 }
+
+#[tokio::test]
+async fn giving_up_a_launch_at_any_moment_leaves_no_grandchild() {
+    let host = TestHost::new();
+    let mut spec = host.spec("well");
+    // A program that forks at once, before the host can have heard that it runs.
+    spec.program.path = "/bin/sh".into();
+    spec.program.args = vec!["-c".to_owned(), "sleep 300 & sleep 300 & wait".to_owned()];
+    for ms in 0..40 {
+        let start = host.start(spec.clone());
+        assert!(tokio::time::timeout(Duration::from_millis(ms), start).await.is_err(), "it never gets ready");
+    }
+    host.launcher.all_gone().await;
+    TestHost::assert_nothing_left();
+}

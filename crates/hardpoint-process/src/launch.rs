@@ -5,8 +5,8 @@
 
 use crate::control::{HostLine, Launch, Lines, ShimLine, line};
 use crate::limits::{LAUNCH_QUEUE, LAUNCH_TIMEOUT};
-use crate::living::{Alive, Living};
-use crate::memory::{MemoryMode, MemoryWatch};
+use crate::living::Living;
+use crate::memory::MemoryMode;
 use crate::scratch::{self, TREE_VARIABLE};
 use crate::shim::SHIM_ARGUMENT;
 use crate::tree::{Remains, Tree};
@@ -93,7 +93,10 @@ impl Launcher {
         let (spawner, requests) = sync_channel::<SpawnRequest>(LAUNCH_QUEUE);
         thread::Builder::new().name("spawner".to_owned()).spawn(move || {
             for SpawnRequest { mut command, reply } in requests {
-                let _ = reply.send(command.spawn());
+                // Whoever asked may be gone; its end of the control socket is, too, so the shim ends at once.
+                if let Err(Ok(mut shim)) = reply.send(command.spawn()) {
+                    let _ = shim.wait();
+                }
             }
         })?;
         let memory = Arc::new(memory);
@@ -112,17 +115,16 @@ impl Launcher {
         self.living.all_gone().await;
     }
 
-    /// Starts a tree; on any error nothing of it is left.
+    /// Starts a tree. On an error, and when the future is dropped, what was started ends by itself; see
+    /// [`Launcher::all_gone`].
     pub async fn launch(&self, spec: LaunchSpec) -> Result<Tree, LaunchError> {
-        let id = format!("{}-{}", std::process::id(), TREES.fetch_add(1, Ordering::Relaxed));
-        let scratch = self.scratch_root.join(&id);
-        let watch = self.memory.watch(&id, spec.memory_bytes_max);
-        let mut nest = Nest(Some((scratch, watch, self.living.one_more())));
-        let tree = tokio::time::timeout(LAUNCH_TIMEOUT, self.start(id, spec, &mut nest)).await;
+        let tree = tokio::time::timeout(LAUNCH_TIMEOUT, self.start(spec)).await;
         tree.unwrap_or_else(|_| Err(LaunchError::Shim(io::ErrorKind::TimedOut.into())))
     }
 
-    async fn start(&self, id: String, spec: LaunchSpec, nest: &mut Nest) -> Result<Tree, LaunchError> {
+    async fn start(&self, spec: LaunchSpec) -> Result<Tree, LaunchError> {
+        let id = format!("{}-{}", std::process::id(), TREES.fetch_add(1, Ordering::Relaxed));
+        let mut watch = self.memory.watch(&id, spec.memory_bytes_max);
         let (control, shim_end) = std::os::unix::net::UnixStream::pair().map_err(prepare("a socket"))?;
         let (stdout, stdout_end) = io::pipe().map_err(prepare("a pipe"))?;
         let (stderr, stderr_end) = io::pipe().map_err(prepare("a pipe"))?;
@@ -130,19 +132,17 @@ impl Launcher {
         command.arg0(&spec.title).arg(SHIM_ARGUMENT).env_clear().process_group(0);
         command.stdin(Stdio::from(OwnedFd::from(shim_end))).stdout(stdout_end).stderr(stderr_end);
         let shim = self.spawn(command).await?;
-        let pid = shim.id();
-        let mut guard = KillOnDrop(Some(shim));
+        let (pid, scratch, group) = (shim.id(), self.scratch_root.join(&id), watch.group().cloned());
+        // The socket is declared after this, so it is closed before this is dropped: that ends the shim.
+        let remains =
+            Unclaimed(Some(Remains { tree: id, shim, scratch, group, alive: self.living.one_more() }));
         let control = to_tokio(control).map_err(prepare("a socket"))?;
-        send_launch(&control, id.clone(), spec, nest).await.map_err(LaunchError::Shim)?;
+        send_launch(&control, spec, &remains).await.map_err(LaunchError::Shim)?;
         let mut lines = Lines::default();
         match read_line(&control, &mut lines).await.map_err(LaunchError::Shim)? {
             ShimLine::Started { pid: program, limited } => {
-                let (Some(shim), Some((scratch, mut watch, alive))) = (guard.0.take(), nest.0.take()) else {
-                    return Err(LaunchError::Shim(io::ErrorKind::NotConnected.into()));
-                };
                 watch.started(pid, limited);
-                let remains = Remains { tree: id, shim, scratch, group: watch.group().cloned(), alive };
-                Ok(Tree::new(program, (control, lines), watch, (stdout, stderr), remains))
+                Ok(Tree::new(program, (control, lines), watch, (stdout, stderr), remains.claim()))
             }
             ShimLine::Failed { error } => Err(LaunchError::Program(error)),
             ShimLine::Exited(_) | ShimLine::Gone { .. } => {
@@ -162,28 +162,19 @@ impl Launcher {
     }
 }
 
-/// What the shim makes for a tree; unmade when the launch fails and the shim could not do it.
-struct Nest(Option<(PathBuf, MemoryWatch, Alive)>);
+/// A shim that nobody has taken over yet. Its program may run already, so it is left to end its tree itself.
+struct Unclaimed(Option<Remains>);
 
-impl Drop for Nest {
-    fn drop(&mut self) {
-        if let Some((scratch, watch, _)) = &self.0 {
-            let _ = std::fs::remove_dir_all(scratch);
-            if let Some(group) = watch.group() {
-                group.remove();
-            }
-        }
+impl Unclaimed {
+    fn claim(mut self) -> Option<Remains> {
+        self.0.take()
     }
 }
 
-/// A shim that nobody has taken over yet: its control socket is about to close, so it is ending.
-struct KillOnDrop(Option<Child>);
-
-impl Drop for KillOnDrop {
+impl Drop for Unclaimed {
     fn drop(&mut self) {
-        if let Some(mut shim) = self.0.take() {
-            let _ = shim.kill();
-            let _ = shim.wait();
+        if let Some(remains) = self.0.take() {
+            remains.clear_apart();
         }
     }
 }
@@ -198,10 +189,12 @@ fn to_tokio(socket: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
 }
 
 /// The socket for fd 3 goes with the first byte of the launch line.
-async fn send_launch(control: &UnixStream, id: String, spec: LaunchSpec, nest: &Nest) -> io::Result<()> {
-    let Some((scratch, watch, _)) = &nest.0 else { return Err(io::ErrorKind::NotConnected.into()) };
+async fn send_launch(control: &UnixStream, spec: LaunchSpec, remains: &Unclaimed) -> io::Result<()> {
+    let Some(Remains { tree, scratch, group, .. }) = &remains.0 else {
+        return Err(io::ErrorKind::NotConnected.into());
+    };
     let mut env = spec.env;
-    env.insert(TREE_VARIABLE.to_owned(), id);
+    env.insert(TREE_VARIABLE.to_owned(), tree.clone());
     env.insert("TMPDIR".to_owned(), scratch.to_string_lossy().into_owned());
     let bytes = line(&HostLine::Launch(Box::new(Launch {
         program: spec.program,
@@ -209,7 +202,7 @@ async fn send_launch(control: &UnixStream, id: String, spec: LaunchSpec, nest: &
         env,
         cwd: spec.cwd,
         socket: spec.socket.is_some(),
-        group: watch.group().cloned(),
+        group: group.clone(),
         scratch: scratch.clone(),
     })))?;
     let mut socket = spec.socket;

@@ -63,9 +63,9 @@ impl Tree {
         (control, lines): (UnixStream, Lines),
         memory: MemoryWatch,
         output: (PipeReader, PipeReader),
-        remains: Remains,
+        remains: Option<Remains>,
     ) -> Self {
-        Self { program, control, lines, memory, output: Some(output), remains: Some(remains), gone: false }
+        Self { program, control, lines, memory, output: Some(output), remains, gone: false }
     }
 
     /// The program's process number, for people. Never signal it: see [`Tree::signal`].
@@ -136,7 +136,7 @@ impl Drop for Tree {
         let Some(remains) = self.remains.take() else { return };
         // Whoever dropped the tree does not wait for its end, but the shim still has to be reaped.
         let _ = self.signal(Signal::Kill);
-        let _ = thread::Builder::new().name("reap".to_owned()).spawn(move || remains.clear());
+        remains.clear_apart();
     }
 }
 
@@ -163,6 +163,11 @@ impl Remains {
             }
         }
         drop(self.alive);
+    }
+
+    /// The same on a thread of its own, for whoever cannot wait.
+    pub(crate) fn clear_apart(self) {
+        let _ = thread::Builder::new().name("reap".to_owned()).spawn(move || self.clear());
     }
 
     fn shim_ends_well(&mut self) -> bool {

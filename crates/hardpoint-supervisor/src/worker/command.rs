@@ -126,7 +126,7 @@ impl Call {
                 reply = &mut self.answer, if self.ended.is_none() => {
                     self.ended = Some(match reply {
                         Ok(reply) => reply,
-                        Err(_) => Err(WorkerLost { exit: exit_of(&self.shared).await, culprit: false }),
+                        Err(_) => Err(WorkerLost { exit: self.shared.exited().await, culprit: false }),
                     });
                     self.notes.close();
                     self.items.close();
@@ -144,12 +144,6 @@ impl Call {
             }
         }
     }
-}
-
-async fn exit_of(shared: &Shared) -> Arc<hardpoint_model::Exit> {
-    let mut exit = shared.exit.clone();
-    let known = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
-    known.unwrap_or_else(|| Arc::new(super::loss::unknown_exit()))
 }
 
 /// What the handle sends.

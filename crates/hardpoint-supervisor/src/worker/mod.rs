@@ -46,6 +46,14 @@ struct Shared {
     next_id: AtomicU64,
 }
 
+impl Shared {
+    async fn exited(&self) -> Arc<Exit> {
+        let mut exit = self.exit.clone();
+        let known = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
+        known.unwrap_or_else(|| Arc::new(loss::unknown_exit()))
+    }
+}
+
 /// Request ids below this are the supervisor's own.
 const FIRST_CALL_ID: u64 = 16;
 
@@ -116,9 +124,7 @@ impl Worker {
 
     /// Waits until no process of the worker is left.
     pub async fn exited(&self) -> Arc<Exit> {
-        let mut exit = self.shared.exit.clone();
-        let known = exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone());
-        known.unwrap_or_else(|| Arc::new(loss::unknown_exit()))
+        self.shared.exited().await
     }
 
     /// Its end, if it has come.

@@ -4,10 +4,11 @@ use super::exit_code::Code;
 use super::fields::{self, FIELD_HELP, Field};
 use super::interrupt::{Outcome, stop, unless_interrupted};
 use super::progress::Progress;
-use super::{Shared, files, show, terminal};
+use super::{Shared, files, show, terminal, told};
 use crate::embedded::{Ended, Failure, Host, Places, argument_schema, call};
 use clap::Args;
 use hardpoint_supervisor::CallRequest;
+use hardpoint_supervisor::limits::CALL_TIMEOUT_MAX;
 use hardpoint_wire::Payload;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ pub(super) struct Call {
     #[arg(long, value_name = "FILE")]
     input_json: Option<String>,
     /// Timeout of the call, instead of the plugin's own
-    #[arg(long, value_name = "SECONDS", value_parser = super::run::seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
     /// Folder for binary results
     #[arg(long, value_name = "DIR")]
@@ -35,7 +36,7 @@ pub(super) struct Call {
 }
 
 pub(super) async fn run(args: Call, shared: &Shared, places: &Places) -> Result<Code, Failure> {
-    super::run::check_out(args.out.as_deref())?;
+    files::check_out(args.out.as_deref())?;
     fields::check_files(&args.fields)?;
     let host = Host::open(places)?;
     let progress = Progress::new(shared.json, shared.verbose > 0);
@@ -50,14 +51,8 @@ pub(super) async fn run(args: Call, shared: &Shared, places: &Places) -> Result<
 
 async fn work(args: &Call, host: &Host, progress: &Progress) -> Result<Ended, Failure> {
     let worker = host.start(&args.plugin, &|event| progress.host(event)).await?;
-    let mut document = match &args.input_json {
-        Some(file) => fields::from_json_file(file)?,
-        None => crate::embedded::Document::new(),
-    };
-    fields::lay_over(
-        &mut document,
-        fields::typed(&args.fields, |name| argument_schema(&worker, &args.tool, name))?,
-    )?;
+    let schema_of = |name: &str| argument_schema(&worker, &args.tool, name);
+    let document = fields::document(args.input_json.as_deref(), &args.fields, schema_of)?;
     let mut request = CallRequest::new(&args.tool, Payload::object(document));
     request.timeout = args.timeout;
     let name = format!("{}.{}", args.plugin, args.tool);
@@ -97,9 +92,21 @@ fn answer(ended: Ended, args: &Call, shared: &Shared) -> Result<Code, Failure> {
                 }
                 terminal::print_json(&document)?;
             } else {
-                super::run::tell(&error, None);
+                told::tell(&error, None);
             }
-            Ok(super::run::code_of(&error))
+            Ok(told::code_of(&error))
         }
+    }
+}
+
+/// `2.5` as a duration.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is not a number of seconds"))?;
+    if seconds.is_nan() || seconds <= 0.0 {
+        return Err(format!("`{text}` is not a time above zero"));
+    }
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(time) if time <= CALL_TIMEOUT_MAX => Ok(time.max(Duration::from_millis(1))),
+        _ => Err(format!("`{text}` is more than a week, the longest timeout")),
     }
 }

@@ -48,10 +48,7 @@ enum Kind {
 }
 
 /// Types the fields, each by the schema that `schema_of` knows for its name.
-pub(super) fn typed<'a>(
-    fields: &[Field],
-    schema_of: impl Fn(&str) -> Option<&'a Value>,
-) -> Result<Document, Failure> {
+fn typed<'a>(fields: &[Field], schema_of: impl Fn(&str) -> Option<&'a Value>) -> Result<Document, Failure> {
     let mut document = Document::new();
     for field in fields {
         let kind = schema_of(&field.name).map_or(Kind::Unknown, kind_of);
@@ -81,20 +78,26 @@ pub(super) fn check_files(fields: &[Field]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds the fields of the command line to those of a file; none may be in both.
-pub(super) fn lay_over(document: &mut Document, fields: Document) -> Result<(), Failure> {
-    for (name, value) in fields {
+/// The arguments of a call or a run: those of a JSON file, if one is named, and those of the command line.
+/// None may be in both.
+pub(super) fn document<'a>(
+    file: Option<&str>,
+    fields: &[Field],
+    schema_of: impl Fn(&str) -> Option<&'a Value>,
+) -> Result<Document, Failure> {
+    let mut document = file.map(from_json_file).transpose()?.unwrap_or_default();
+    for (name, value) in typed(fields, schema_of)? {
         if document.contains_key(&name) {
             let message = format!("`{name}` is given twice: in the file and as an argument");
             return Err(Failure::request(message, "leave one of them out"));
         }
         document.insert(name, value);
     }
-    Ok(())
+    Ok(document)
 }
 
 /// The fields of a JSON object in a file, or on stdin when the name is `-`. `{"$bytes": base64}` is binary.
-pub(super) fn from_json_file(name: &str) -> Result<Document, Failure> {
+fn from_json_file(name: &str) -> Result<Document, Failure> {
     let bytes = read(name)?;
     let wrong = |message: String| Failure::request(message, "write one JSON object: {\"name\": value, …}");
     let value: Value =

@@ -70,3 +70,14 @@ fn ending(bytes: &[u8]) -> &'static str {
         Ok(_) | Err(_) => "bin",
     }
 }
+
+/// A folder for results that cannot be one is found out before the work, not after it.
+pub(super) fn check_out(out: Option<&Path>) -> Result<(), Failure> {
+    match out {
+        Some(path) if path.exists() && !path.is_dir() => Err(Failure::request(
+            format!("{} is not a folder", path.display()),
+            "name a folder for the results with `--out DIR`",
+        )),
+        _ => Ok(()),
+    }
+}

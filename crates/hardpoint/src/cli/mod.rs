@@ -13,6 +13,7 @@ mod progress;
 mod run;
 mod show;
 mod terminal;
+mod told;
 
 use crate::embedded::{Failure, Places};
 use clap::{Args, Parser, Subcommand};

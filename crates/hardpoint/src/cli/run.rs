@@ -4,19 +4,18 @@ use super::exit_code::Code;
 use super::fields::{self, FIELD_HELP, Field};
 use super::interrupt::{Outcome, stop, unless_interrupted};
 use super::progress::Progress;
-use super::{Shared, files, show, terminal};
+use super::{Shared, files, show, terminal, told};
 use crate::embedded::{
     Document, Failure, Host, Places, RunEnd, argument_schema, read_bounded, run_pipeline, start_stages,
 };
 use clap::Args;
 use hardpoint_model::document::Format;
+use hardpoint_model::limits;
 use hardpoint_model::pipeline::{Pipeline, PipelineFailure, PipelineResult};
-use hardpoint_model::{Category, JobError, limits};
 use hardpoint_supervisor::Worker;
-use hardpoint_supervisor::limits::CALL_TIMEOUT_MAX;
 use owo_colors::OwoColorize as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// One run.
 #[derive(Debug, Args)]
@@ -35,7 +34,7 @@ pub(super) struct Run {
 
 pub(super) async fn run(args: Run, shared: &Shared, places: &Places) -> Result<Code, Failure> {
     let began = Instant::now();
-    check_out(args.out.as_deref())?;
+    files::check_out(args.out.as_deref())?;
     fields::check_files(&args.input)?;
     let pipeline = read(&args.pipeline)?;
     let host = Host::open(places)?;
@@ -94,10 +93,6 @@ fn input(args: &Run, pipeline: &Pipeline, workers: &[Worker]) -> Result<Document
             .zip(workers)
             .find_map(|(stage, worker)| argument_schema(worker, &stage.tool, name))
     };
-    let mut document = match &args.input_json {
-        Some(file) => fields::from_json_file(file)?,
-        None => Document::new(),
-    };
     if let Some(unknown) = args.input.iter().find(|field| schema_of(field.name()).is_none()) {
         let known = pipeline.stages.iter().zip(workers).filter_map(|(stage, worker)| {
             let properties =
@@ -110,8 +105,7 @@ fn input(args: &Run, pipeline: &Pipeline, workers: &[Worker]) -> Result<Document
             format!("its stages take {}", known.join("; ")),
         ));
     }
-    fields::lay_over(&mut document, fields::typed(&args.input, schema_of)?)?;
-    Ok(document)
+    fields::document(args.input_json.as_deref(), &args.input, schema_of)
 }
 
 /// Results that are the input unchanged are not written out again.
@@ -130,9 +124,10 @@ fn json(end: RunEnd, args: &Run) -> Result<Code, Failure> {
     let result = files::to_json(end.result, args.out.as_deref())?;
     let (result, code) = match end.failure {
         None => (PipelineResult::Done { result, stages_executed: end.stages_executed }, Code::Ok),
-        Some((stage, error, exit)) => {
-            (PipelineResult::Failed(PipelineFailure::of_stage(stage, &error, result, exit)), code_of(&error))
-        }
+        Some((stage, error, exit)) => (
+            PipelineResult::Failed(PipelineFailure::of_stage(stage, &error, result, exit)),
+            told::code_of(&error),
+        ),
     };
     terminal::print_json(&result)?;
     Ok(code)
@@ -163,72 +158,8 @@ fn person(
             Ok(Code::Ok)
         }
         Some((stage, error, _)) => {
-            tell(&error, Some(stage));
-            Ok(code_of(&error))
+            told::tell(&error, Some(stage));
+            Ok(told::code_of(&error))
         }
-    }
-}
-
-/// An error of a plugin on stderr, with its traceback.
-pub(super) fn tell(error: &JobError, stage: Option<usize>) {
-    let at = stage.map_or_else(String::new, |stage| format!("stage {stage}: "));
-    let plugin = error.plugin_name.as_deref().unwrap_or_default();
-    let named = error.message.contains(plugin) || plugin.is_empty();
-    let who = if named { String::new() } else { format!("plugin `{plugin}`: ") };
-    terminal::say(format!("{} {at}{who}{} ({})", "error:".red().bold(), error.message, error.error_type));
-    for line in error.traceback.iter().flat_map(|traceback| traceback.trim_end().lines()) {
-        terminal::say(format!("  {} {line}", "|".dimmed()));
-    }
-    terminal::say(format!("{} {}", "hint:".cyan().bold(), hint(error)));
-}
-
-fn hint(error: &JobError) -> String {
-    let plugin = error.plugin_name.as_deref().unwrap_or("PLUGIN");
-    match (error.error_type.as_str(), error.category) {
-        ("TimeoutError", _) => {
-            "raise the timeout, or look at why the tool takes so long (-v shows its output)".into()
-        }
-        ("UnknownTool", _) => format!("`hardpoint plugin check {plugin}` lists its tools"),
-        (_, Category::UserInput) => {
-            format!("correct the input; `hardpoint plugin check {plugin}` shows what the tool takes")
-        }
-        (_, Category::Transient) => "try again; if it stays so, -v shows what the plugin printed".into(),
-        (_, Category::Resource) => {
-            format!(
-                "raise `memory_mb` under `[limits]` in {plugin}/hardpoint.toml, or give it a smaller input"
-            )
-        }
-        (_, Category::Fatal) => "this is a fault in the plugin; -v shows what it printed".into(),
-    }
-}
-
-/// Wrong input is the caller's to mend, everything else the plugin's.
-pub(super) fn code_of(error: &JobError) -> Code {
-    match (error.error_type.as_str(), error.category) {
-        ("UnknownTool" | "InputError", Category::UserInput) if error.traceback.is_none() => Code::Request,
-        _ => Code::Tool,
-    }
-}
-
-/// `2.5` as a duration.
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is not a number of seconds"))?;
-    if seconds.is_nan() || seconds <= 0.0 {
-        return Err(format!("`{text}` is not a time above zero"));
-    }
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if time <= CALL_TIMEOUT_MAX => Ok(time.max(Duration::from_millis(1))),
-        _ => Err(format!("`{text}` is more than a week, the longest timeout")),
-    }
-}
-
-/// A folder for results that cannot be one is found out before the work, not after it.
-pub(super) fn check_out(out: Option<&Path>) -> Result<(), Failure> {
-    match out {
-        Some(path) if path.exists() && !path.is_dir() => Err(Failure::request(
-            format!("{} is not a folder", path.display()),
-            "name a folder for the results with `--out DIR`",
-        )),
-        _ => Ok(()),
     }
 }

@@ -26,7 +26,7 @@ pub(super) struct Ending {
 impl Core {
     /// It broke the protocol: it cannot be trusted with another message.
     pub(in crate::worker) fn violated(&mut self, detail: String) {
-        self.kill(Intent::Violation(detail), None);
+        self.kill(Intent::Violation(detail));
     }
 
     pub(super) fn on_stop(&mut self, grace: Duration, now: Instant) {
@@ -65,33 +65,28 @@ impl Core {
 
     /// SIGTERM now, SIGKILL after the grace time.
     pub(super) fn terminate(&mut self, intent: Intent, culprit: Option<u64>, now: Instant) {
-        self.end(intent, culprit, Some(now), now);
+        self.end(intent, culprit, now, now);
     }
 
-    pub(super) fn end(
-        &mut self,
-        intent: Intent,
-        culprit: Option<u64>,
-        terminate_at: Option<Instant>,
-        now: Instant,
-    ) {
-        let kill_at = Some(terminate_at.unwrap_or(now) + self.bounds.grace.terminate);
-        match &mut self.ending {
-            // An orderly stop that a stuck call delays keeps its own end; anything else is already ending.
-            Some(_) => return,
-            ending @ None => *ending = Some(Ending { intent, culprit, terminate_at, kill_at }),
+    /// SIGTERM at its time unless it has ended by then, SIGKILL after the grace time.
+    pub(super) fn end(&mut self, intent: Intent, culprit: Option<u64>, terminate_at: Instant, now: Instant) {
+        // An orderly stop that a stuck call delays keeps its own end; anything else is already ending.
+        if self.ending.is_some() {
+            return;
         }
+        let kill_at = Some(terminate_at + self.bounds.grace.terminate);
+        self.ending = Some(Ending { intent, culprit, terminate_at: Some(terminate_at), kill_at });
         self.advance(WorkerEvent::EndBegan);
-        if terminate_at.is_some_and(|at| at <= now) {
-            self.on_tick(now);
-        }
+        self.go_on_ending(now);
     }
 
     /// SIGKILL now.
-    pub(super) fn kill(&mut self, intent: Intent, culprit: Option<u64>) {
+    pub(super) fn kill(&mut self, intent: Intent) {
         match &mut self.ending {
             Some(ending) => (ending.terminate_at, ending.kill_at) = (None, None),
-            ending @ None => *ending = Some(Ending { intent, culprit, terminate_at: None, kill_at: None }),
+            ending @ None => {
+                *ending = Some(Ending { intent, culprit: None, terminate_at: None, kill_at: None });
+            }
         }
         self.advance(WorkerEvent::EndBegan);
         self.effects.push(Effect::Signal(Signal::Kill));

@@ -176,7 +176,7 @@ impl Core {
                 }
             }
             Command::Stop { grace } => self.on_stop(grace, now),
-            Command::Kill => self.kill(Intent::Stop, None),
+            Command::Kill => self.kill(Intent::Stop),
         }
     }
 
@@ -201,7 +201,7 @@ impl Core {
             sample.current_bytes > self.bounds.memory_bytes
         };
         if breached {
-            self.kill(Intent::MemoryLimit, None);
+            self.kill(Intent::MemoryLimit);
         }
     }
 
@@ -239,7 +239,7 @@ impl Core {
                 }
                 // A worker that could not import its plugin exits by itself; its own code is the truth.
                 self.effects.push(Effect::Send(HostMessage::Shutdown, Vec::new()));
-                self.end(Intent::Stop, None, Some(now + self.bounds.grace.terminate), now);
+                self.end(Intent::Stop, None, now + self.bounds.grace.terminate, now);
             }
             Step::Violation(detail) => self.violated(detail),
             Step::Other(_) => {}
