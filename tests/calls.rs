@@ -41,7 +41,7 @@ async fn wrong_arguments_are_refused_all_at_once_and_cost_the_worker_nothing() {
             assert!(error.message.contains(word), "`{word}` is not in: {}", error.message);
         }
     };
-    check("sing", json!({}), "UnknownTool", &["`well`", "`sing`", "`echo`"]).await;
+    check("sing", json!({}), "ToolNotFound", &["`well`", "`sing`", "`echo`"]).await;
     check("echo", json!({}), "InputError", &["`text` is required"]).await;
     check(
         "echo",

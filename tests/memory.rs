@@ -16,7 +16,7 @@ async fn check(memory: MemoryMode, tool: &str) {
     let worker = host.start(spec).await.unwrap();
     let call = worker.call(request(tool, json!({"mb": 400, "hold_seconds": 60}))).await;
     match call {
-        Err(lost) => assert_eq!(lost.to_job_error("memory_hog").error_type, "MemoryError"),
+        Err(lost) => assert_eq!(lost.to_job_error("memory_hog").error_type, "MemoryLimitExceeded"),
         // The kernel may end a child alone; the worker then still has the time to say so before it goes too.
         Ok(answer) => assert!(by_kernel && tool == "allocate_in_child", "{answer:?}"),
     }

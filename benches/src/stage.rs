@@ -126,6 +126,7 @@ impl Stage {
             env: BTreeMap::new(),
             config: json!({}),
             bounds: Bounds::default(),
+            output: hardpoint_supervisor::Captured::default(),
         };
         Start { spec, launcher: self.launcher.clone() }
     }

@@ -15,7 +15,7 @@ from hardpoint.errors import (
     PluginError,
     ResourceError,
     ResourceShortfall,
-    ResultEncodingError,
+    ResultNotSerializable,
     TransientError,
 )
 
@@ -32,7 +32,7 @@ __all__ = [
     "PluginError",
     "ResourceError",
     "ResourceShortfall",
-    "ResultEncodingError",
+    "ResultNotSerializable",
     "TransientError",
     "__version__",
     "tool",

@@ -14,7 +14,7 @@ __all__ = [
     "PluginError",
     "ResourceError",
     "ResourceShortfall",
-    "ResultEncodingError",
+    "ResultNotSerializable",
     "TransientError",
     "category_of",
 ]
@@ -100,7 +100,7 @@ class ModelMissing(PluginError):
     category = "resource"
 
 
-class ResultEncodingError(HardpointError):
+class ResultNotSerializable(HardpointError):
     """A result, stream item or hook answer that cannot be sent as a value."""
 
     category = "fatal"

@@ -83,7 +83,7 @@ def test_all_invalid_fields_are_named(either):
 
 def test_an_unknown_tool_is_refused_by_name(worker):
     error = worker.call("nope")["error"]
-    assert error["error_type"] == "UnknownTool" and "echo" in error["message"]
+    assert error["error_type"] == "ToolNotFound" and "echo" in error["message"]
 
 
 ERRORS = [

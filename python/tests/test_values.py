@@ -45,7 +45,7 @@ def test_values_arrive_as_the_protocol_says(worker):
 def test_values_that_cannot_be_sent_fail_their_call_only(worker):
     for kind, word in BAD.items():
         error = worker.call("value", {"kind": kind})["error"]
-        assert (error["error_type"], error["category"]) == ("ResultEncodingError", "fatal"), kind
+        assert (error["error_type"], error["category"]) == ("ResultNotSerializable", "fatal"), kind
         assert word in error["message"], (kind, error["message"])
     assert worker.call("value", {"kind": "none"})["result"] is None
 
@@ -101,7 +101,7 @@ def test_many_blobs_in_one_frame(worker):
     answer = worker.call("data", {"sizes": sizes})
     assert [len(blob) for blob in answer["_blobs"]] == sizes
     for sizes in ([70_000] * 65, [1] * 257):
-        assert worker.call("data", {"sizes": sizes})["error"]["error_type"] == "ResultEncodingError"
+        assert worker.call("data", {"sizes": sizes})["error"]["error_type"] == "ResultNotSerializable"
 
 
 def test_passed_descriptors_are_always_closed(worker):

@@ -65,6 +65,7 @@ impl TestHost {
             env: std::collections::BTreeMap::new(),
             config: json!({}),
             bounds: Bounds { grace: SHORT, ..Bounds::default() },
+            output: hardpoint_supervisor::Captured::default(),
         }
     }
 

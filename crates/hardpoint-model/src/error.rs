@@ -3,10 +3,11 @@
 //! Owns the four categories and the record's fields. Knows nothing about who failed or how it was noticed.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What kind of failure it is, and so who can mend it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
     /// The input is wrong; the same call will fail again.
@@ -40,7 +41,7 @@ impl Category {
 }
 
 /// How much of a resource was needed and how much there was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceShortfall {
     /// Which resource, for example `gpu_vram_mb`, `system_ram_mb`, `disk_mb`.
     pub resource: String,

@@ -2,10 +2,11 @@
 //!
 //! Owns the words and their JSON. How a reason is found is the supervisor's business.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who enforces a worker's memory limit on this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MemoryEnforcer {
     /// The kernel, through a control group of version 2.
@@ -27,7 +28,7 @@ impl std::fmt::Display for MemoryEnforcer {
 }
 
 /// The one true cause of a worker's end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ExitReason {
     /// It ended by itself with this code.

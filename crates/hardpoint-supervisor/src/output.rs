@@ -5,6 +5,7 @@
 
 use crate::limits::{OUTPUT_BYTES_MAX, OUTPUT_LINE_BYTES_MAX, OUTPUT_LINES_MAX};
 use hardpoint_wire::LogLevel;
+use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::io::PipeReader;
 use std::os::fd::OwnedFd;
@@ -21,11 +22,15 @@ pub enum Source {
     Stderr,
     /// Logged through the SDK or Python's `logging`.
     Log(LogLevel),
+    /// Said by the host about the plugin.
+    Host(LogLevel),
 }
 
 /// One captured line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
+    /// When it came.
+    pub at: Timestamp,
     /// Where it came from.
     pub source: Source,
     /// The text, without its end; bytes that are not UTF-8 are replaced.
@@ -72,10 +77,18 @@ impl Captured {
         self.with(|ring| ring.bytes_cut)
     }
 
+    /// Says something about the plugin, between its own lines; a text of several lines is one entry each.
+    pub fn say(&self, level: LogLevel, text: &str) {
+        for line in text.lines() {
+            let kept = line.get(..line.floor_char_boundary(OUTPUT_LINE_BYTES_MAX)).unwrap_or(line);
+            self.push(Source::Host(level), kept, 0);
+        }
+    }
+
     pub(crate) fn push(&self, source: Source, text: &str, dropped_before: u64) {
         self.with(|ring| {
             ring.lines_dropped += dropped_before;
-            ring.push(Line { source, text: text.to_owned() });
+            ring.push(Line { at: Timestamp::now(), source, text: text.to_owned() });
         });
     }
 
@@ -170,7 +183,7 @@ impl Splitter {
         let text = String::from_utf8_lossy(&self.line).trim_end_matches('\r').to_owned();
         into.with(|ring| {
             ring.bytes_cut += std::mem::take(&mut self.cut);
-            ring.push(Line { source, text });
+            ring.push(Line { at: Timestamp::now(), source, text });
         });
         self.line.clear();
     }

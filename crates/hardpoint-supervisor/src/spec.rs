@@ -4,6 +4,7 @@
 
 use crate::ladder::Grace;
 use crate::limits::{CALL_TIMEOUT, CALL_TIMEOUT_MAX, MEMORY_BYTES_MAX, STARTUP_TIMEOUT};
+use crate::output::Captured;
 use hardpoint_wire::{PluginRef, ToolInfo};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -74,6 +75,8 @@ pub struct WorkerSpec {
     pub config: Value,
     /// How much it may take.
     pub bounds: Bounds,
+    /// Where what it prints goes; one that is shared outlives the worker.
+    pub output: Captured,
 }
 
 impl WorkerSpec {

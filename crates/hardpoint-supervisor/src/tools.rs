@@ -58,7 +58,7 @@ impl Tools {
                 format!("it has {}", known.join(", "))
             };
             let message = format!("plugin `{}` has no tool `{name}`: {known}", self.plugin);
-            JobError::new(Category::UserInput, "UnknownTool", message).of_plugin(&self.plugin)
+            JobError::new(Category::UserInput, "ToolNotFound", message).of_plugin(&self.plugin)
         })
     }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hardpoint._worker.limits import NESTING_MAX
 from hardpoint._worker.values import INT_MAX, INT_MIN, to_plain, type_name
-from hardpoint.errors import ResultEncodingError
+from hardpoint.errors import ResultNotSerializable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Walk:
             return self._list(value, depth)
         try:
             step = to_plain(value)
-        except ResultEncodingError:
+        except ResultNotSerializable:
             raise self._refused(f"a {type_name(value)} cannot be sent as JSON") from None
         if isinstance(step, dict):
             return self._object(step, depth)
@@ -107,8 +107,8 @@ class Walk:
             return float.__repr__(key)
         raise self._refused(f"a key is a {type_name(key)}, not a string")
 
-    def _refused(self, reason: str) -> ResultEncodingError:
+    def _refused(self, reason: str) -> ResultNotSerializable:
         path = "".join(self._path)
         if len(path) > 200:
             path = path[:200] + "..."
-        return ResultEncodingError(f"{reason} (at `result{path}`)")
+        return ResultNotSerializable(f"{reason} (at `result{path}`)")

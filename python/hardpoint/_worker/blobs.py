@@ -16,7 +16,7 @@ from hardpoint._worker.limits import (
     FRAME_BODY_BYTES_MAX,
 )
 from hardpoint._worker.values import dumps, inline
-from hardpoint.errors import ResultEncodingError
+from hardpoint.errors import ResultNotSerializable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class OutgoingFrame:
 def frame_with_blobs(header: bytes, blobs: list[Any]) -> OutgoingFrame:
     """Put `blobs` into a frame whose header text is `header`, one JSON object that names no blobs."""
     if len(blobs) > BLOBS_MAX:
-        raise ResultEncodingError(f"{len(blobs)} binary values in one result, allowed are {BLOBS_MAX}")
+        raise ResultNotSerializable(f"{len(blobs)} binary values in one result, allowed are {BLOBS_MAX}")
     entries: list[dict[str, Any]] = []
     body: list[Any] = []
     large: list[Any] = []
@@ -137,16 +137,16 @@ def frame_with_blobs(header: bytes, blobs: list[Any]) -> OutgoingFrame:
             body.append(_contiguous(blob))
             continue
         if size > BLOB_BYTES_MAX:
-            raise ResultEncodingError(f"a binary value of {size} bytes, allowed are {BLOB_BYTES_MAX}")
+            raise ResultNotSerializable(f"a binary value of {size} bytes, allowed are {BLOB_BYTES_MAX}")
         entries.append({"len": size, "fd": True})
         large.append(blob)
     if len(large) > BLOB_FDS_MAX:
-        raise ResultEncodingError(
+        raise ResultNotSerializable(
             f"{len(large)} large binary values in one result, allowed are {BLOB_FDS_MAX}"
         )
     joined = b"".join(body)
     if len(joined) > FRAME_BODY_BYTES_MAX:
-        raise ResultEncodingError(f"{len(joined)} bytes of small binary values in one result")
+        raise ResultNotSerializable(f"{len(joined)} bytes of small binary values in one result")
     listed = dumps({"blobs": entries})
     frame = OutgoingFrame(pack(header[:-1] + b"," + listed[1:], joined), [])
     for blob in large:

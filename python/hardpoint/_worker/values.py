@@ -10,7 +10,7 @@ slow walk is needed (`_exact.py`).
 from __future__ import annotations
 
 from hardpoint._worker.limits import BLOB_INLINE_BYTES_MAX, NESTING_MAX
-from hardpoint.errors import ResultEncodingError
+from hardpoint.errors import ResultNotSerializable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,13 +112,13 @@ class ValueEncoder:
         self._encode = c_encoder(self._default)
 
     def encode(self, value: Any) -> Encoded:
-        """The JSON of `value` and its blobs; `ResultEncodingError` when it cannot be sent."""
+        """The JSON of `value` and its blobs; `ResultNotSerializable` when it cannot be sent."""
         if self._blobs:
             self._blobs = []
         try:
             text = "".join(self._encode(value, 0))
             data = text.encode()
-        except (TypeError, ValueError, RecursionError, ResultEncodingError):
+        except (TypeError, ValueError, RecursionError, ResultNotSerializable):
             return self._encode_exactly(value)
         length = len(data)
         if length > 19:
@@ -146,7 +146,7 @@ class ValueEncoder:
             data = "".join(self._encode(plain, 0)).encode()
         except UnicodeEncodeError as error:
             found = error.object[error.start]
-            raise ResultEncodingError(f"a string holds a lone surrogate: {found!a}") from None
+            raise ResultNotSerializable(f"a string holds a lone surrogate: {found!a}") from None
         return Encoded(data, walk.blobs or None, walk.non_finite)
 
     def _default(self, value: Any) -> Any:
@@ -191,7 +191,7 @@ def to_plain(value: Any) -> Any:
     tolist = getattr(value, "tolist", None)
     if callable(tolist) and not isinstance(value, type):
         return tolist()
-    raise ResultEncodingError(f"a {type_name(value)} cannot be sent as JSON")
+    raise ResultNotSerializable(f"a {type_name(value)} cannot be sent as JSON")
 
 
 def _is_field(field: Any) -> bool:

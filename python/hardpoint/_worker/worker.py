@@ -20,7 +20,7 @@ from hardpoint._worker.outbox import Outbox
 from hardpoint._worker.port import Port
 from hardpoint._worker.reading import Reading
 from hardpoint._worker.values import Encoded, decode, dumps
-from hardpoint.errors import Cancelled, ResultEncodingError
+from hardpoint.errors import Cancelled, ResultNotSerializable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Worker:
         else:
             listed = ", ".join(self.plugin.tools) or "none"
             text = f"there is no tool `{name}`; there are: {listed}"
-            self.refuse(call_id, "UnknownTool", text, "user_input")
+            self.refuse(call_id, "ToolNotFound", text, "user_input")
 
     def _on_request(self, kind: str, header: dict[str, Any], message: Message) -> None:
         call_id = header["id"]
@@ -249,7 +249,7 @@ class Worker:
         self.outbox.queue.append(pack(dumps(header)))
 
     def answer(self, call: Call, value: Encoded, elapsed_ms: float, items: int = 0) -> None:
-        """Queue the result of a call; `ResultEncodingError` when it cannot be sent."""
+        """Queue the result of a call; `ResultNotSerializable` when it cannot be sent."""
         if value.non_finite:
             text = f"{value.non_finite} non-finite numbers (NaN, Infinity) in the result became null"
             self.port.log(call.id, "warning", "hardpoint", text)
@@ -301,7 +301,7 @@ def framed(header: bytes, blobs: list[Any] | None) -> Any:
     """A frame of ours with what it carries, checked against the limits."""
     if len(header) > limits.FRAME_HEADER_BYTES_MAX - 65536:
         size = len(header)
-        raise ResultEncodingError(
+        raise ResultNotSerializable(
             f"a result of {size} bytes of JSON, allowed are {limits.FRAME_HEADER_BYTES_MAX}: return bytes"
         )
     if not blobs:

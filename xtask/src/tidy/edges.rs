@@ -6,26 +6,41 @@ use toml::Table;
 use crate::tree::SourceFile;
 
 /// Every crate of the workspace with the crates it may depend on.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 11] = [
     ("hardpoint-model", &[]),
     ("hardpoint-wire", &["hardpoint-model"]),
     ("hardpoint-process", &[]),
     ("hardpoint-supervisor", &["hardpoint-model", "hardpoint-process", "hardpoint-wire"]),
     ("hardpoint-env", &["hardpoint-model", "hardpoint-process"]),
     (
+        "hardpoint-engine",
+        &["hardpoint-env", "hardpoint-model", "hardpoint-process", "hardpoint-supervisor", "hardpoint-wire"],
+    ),
+    ("hardpoint-server", &["hardpoint-engine", "hardpoint-model", "hardpoint-supervisor", "hardpoint-wire"]),
+    (
         "hardpoint-testkit",
         &["hardpoint-env", "hardpoint-model", "hardpoint-process", "hardpoint-supervisor", "hardpoint-wire"],
     ),
     (
         "hardpoint",
-        &["hardpoint-env", "hardpoint-model", "hardpoint-process", "hardpoint-supervisor", "hardpoint-wire"],
+        &[
+            "hardpoint-engine",
+            "hardpoint-env",
+            "hardpoint-model",
+            "hardpoint-process",
+            "hardpoint-server",
+            "hardpoint-supervisor",
+            "hardpoint-wire",
+        ],
     ),
     (
         "hardpoint-bench",
         &[
+            "hardpoint-engine",
             "hardpoint-env",
             "hardpoint-model",
             "hardpoint-process",
+            "hardpoint-server",
             "hardpoint-supervisor",
             "hardpoint-testkit",
             "hardpoint-wire",

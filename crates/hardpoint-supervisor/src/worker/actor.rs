@@ -54,7 +54,7 @@ pub(super) async fn start(
             memory_bytes_max: Some(spec.bounds.memory_bytes),
         })
         .await?;
-    let output = Captured::default();
+    let output = spec.output.clone();
     let readers = tree.take_output().map(|pipes| output.read(pipes));
     let (reply, ready) = oneshot::channel();
     let mut core = Core::new(&spec, reply, now);

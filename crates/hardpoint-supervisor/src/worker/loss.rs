@@ -71,9 +71,8 @@ fn classify(reason: &ExitReason) -> (Category, &'static str) {
     match reason {
         ExitReason::Deadline { .. } => (Category::Transient, "TimeoutError"),
         ExitReason::Cancelled { .. } => (Category::Transient, "Cancelled"),
-        ExitReason::MemoryLimit { .. } | ExitReason::OutOfMemory { .. } => {
-            (Category::Resource, "MemoryError")
-        }
+        ExitReason::MemoryLimit { .. } => (Category::Resource, "MemoryLimitExceeded"),
+        ExitReason::OutOfMemory { .. } => (Category::Resource, "OutOfMemory"),
         ExitReason::StartupTimeout { .. } => (Category::Fatal, "StartupTimeout"),
         ExitReason::ProtocolViolation { .. } => (Category::Fatal, "ProtocolViolation"),
         ExitReason::ExitCode { .. } | ExitReason::Signal { .. } => (Category::Fatal, "WorkerCrashed"),

@@ -29,7 +29,7 @@ impl Code {
         match failure {
             Failure::Request { .. } | Failure::Diagnostics(_) => Self::Request,
             Failure::Environment(_) => Self::Environment,
-            Failure::Start { .. } => Self::Start,
+            Failure::Start { .. } | Failure::Missing { .. } => Self::Start,
             Failure::Host { .. } => Self::Host,
             Failure::Interrupted => Self::Interrupted,
         }

@@ -26,7 +26,7 @@ fn hint(error: &JobError) -> String {
         ("TimeoutError", _) => {
             "raise the timeout, or look at why the tool takes so long (-v shows its output)".into()
         }
-        ("UnknownTool", _) => format!("`hardpoint plugin check {plugin}` lists its tools"),
+        ("ToolNotFound", _) => format!("`hardpoint plugin check {plugin}` lists its tools"),
         (_, Category::UserInput) => {
             format!("correct the input; `hardpoint plugin check {plugin}` shows what the tool takes")
         }
@@ -43,7 +43,7 @@ fn hint(error: &JobError) -> String {
 /// Wrong input is the caller's to mend, everything else the plugin's.
 pub(super) fn code_of(error: &JobError) -> Code {
     match (error.error_type.as_str(), error.category) {
-        ("UnknownTool" | "InputError", Category::UserInput) if error.traceback.is_none() => Code::Request,
+        ("ToolNotFound" | "InputError", Category::UserInput) if error.traceback.is_none() => Code::Request,
         _ => Code::Tool,
     }
 }

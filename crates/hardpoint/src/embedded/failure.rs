@@ -2,6 +2,8 @@
 //!
 //! Owns the kinds, their words and their JSON. Must not know exit codes.
 
+use hardpoint_engine::probe::{self, Missing};
+use hardpoint_engine::{CatalogError, StartError};
 use hardpoint_env::EnvError;
 use hardpoint_model::{Category, Diagnostics};
 use hardpoint_supervisor::StartFailure;
@@ -17,8 +19,10 @@ pub(crate) enum Failure {
     Diagnostics(Diagnostics),
     /// An environment could not be built.
     Environment(EnvError),
+    /// Something that a plugin needs is missing.
+    Missing { plugin: String, missing: Vec<Missing> },
     /// A plugin could not be started.
-    Start { plugin: String, failure: StartFailure },
+    Start { failure: StartFailure, hint: Option<String> },
     /// The host had trouble.
     Host { message: String },
     /// Ctrl-C.
@@ -35,12 +39,24 @@ impl Failure {
         Self::Host { message: causes.fold(what.to_owned(), |text, cause| format!("{text}: {cause}")) }
     }
 
+    /// What a failed start of `plugin` means for a command.
+    pub(crate) fn of_start(plugin: &str, error: StartError) -> Self {
+        let hint = error.hint(plugin);
+        match error {
+            StartError::Lock(diagnostics) => Self::Diagnostics(diagnostics),
+            StartError::Missing(missing) => Self::Missing { plugin: plugin.to_owned(), missing },
+            StartError::Environment(error) => Self::Environment(error),
+            StartError::Worker(failure) => Self::Start { failure, hint },
+        }
+    }
+
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Request { hint, .. } => Some(hint.clone()),
             Self::Environment(error) => Some(error.hint()),
-            Self::Start { plugin, failure } => Some(start_hint(plugin, failure)),
+            Self::Missing { missing, .. } => Some(probe::hint(missing)),
+            Self::Start { hint, .. } => hint.clone(),
             Self::Host { .. } | Self::Diagnostics(_) | Self::Interrupted => None,
         }
     }
@@ -51,6 +67,7 @@ impl Failure {
             Self::Request { .. } => ("InvalidRequest", Category::UserInput),
             Self::Diagnostics(_) => ("InvalidFile", Category::UserInput),
             Self::Environment(_) => ("EnvironmentError", Category::Fatal),
+            Self::Missing { .. } => ("PluginUnavailable", Category::Resource),
             Self::Start { failure, .. } => (failure.error.error_type.as_str(), failure.error.category),
             Self::Host { .. } => ("HostError", Category::Fatal),
             Self::Interrupted => ("Cancelled", Category::Transient),
@@ -77,6 +94,9 @@ impl fmt::Display for Failure {
             Self::Request { message, .. } | Self::Host { message } => f.write_str(message),
             Self::Diagnostics(diagnostics) => diagnostics.fmt(f),
             Self::Environment(error) => error.fmt(f),
+            Self::Missing { plugin, missing } => {
+                write!(f, "plugin `{plugin}` is UNAVAILABLE: {}", probe::reason(missing))
+            }
             Self::Start { failure, .. } => {
                 f.write_str(&failure.error.message)?;
                 for line in detail(failure) {
@@ -98,17 +118,11 @@ fn detail(failure: &StartFailure) -> Vec<String> {
     }
 }
 
-fn start_hint(plugin: &str, failure: &StartFailure) -> String {
-    match failure.error.error_type.as_str() {
-        "ModuleNotFoundError" | "ImportError" => {
-            format!(
-                "correct `entry`, or add the missing package to `requirements` under `[python]`, in {plugin}/hardpoint.toml"
-            )
+impl From<CatalogError> for Failure {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Request { message, hint } => Self::Request { message, hint },
+            CatalogError::Diagnostics(diagnostics) => Self::Diagnostics(diagnostics),
         }
-        "StartupTimeout" => {
-            format!("if it needs longer, raise `startup_seconds` under `[limits]` in {plugin}/hardpoint.toml")
-        }
-        "MemoryError" => format!("raise `memory_mb` under `[limits]` in {plugin}/hardpoint.toml"),
-        _ => format!("mend the plugin, then look at it with `hardpoint plugin check {plugin}`"),
     }
 }

@@ -22,11 +22,6 @@ impl Places {
         })?;
         Ok(Self { plugins: here.join(plugins), data: here.join(data) })
     }
-
-    /// Scratch folders of workers.
-    pub(crate) fn scratch(&self) -> PathBuf {
-        self.data.join("scratch")
-    }
 }
 
 fn default_plugins(here: &Path) -> PathBuf {

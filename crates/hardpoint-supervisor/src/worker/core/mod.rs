@@ -290,7 +290,7 @@ impl Core {
             (Err(error), Some(Cause::Cancelled) | None) => {
                 let message =
                     format!("`{}.{}` gave a result that cannot be used: {error}", self.plugin, entry.tool);
-                Err(JobError::new(Category::Fatal, "ResultEncodingError", message).of_plugin(&self.plugin))
+                Err(JobError::new(Category::Fatal, "ResultNotSerializable", message).of_plugin(&self.plugin))
             }
         };
         self.effects.push(Effect::Answer(entry.pipes.reply, Ok(answer)));

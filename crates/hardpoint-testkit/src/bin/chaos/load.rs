@@ -60,6 +60,7 @@ impl Load {
             env: BTreeMap::new(),
             config: json!({}),
             bounds: Bounds { call: CALL_TIMEOUT, memory_bytes: MEMORY_BYTES, ..Bounds::default() },
+            output: hardpoint_supervisor::Captured::default(),
         })
     }
 }

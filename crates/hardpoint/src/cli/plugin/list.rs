@@ -2,7 +2,7 @@
 
 use crate::cli::exit_code::Code;
 use crate::cli::{Shared, terminal};
-use crate::embedded::{Catalog, Failure, Listed, Places};
+use crate::embedded::{Catalog, Failure, Installed, Places};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub(in crate::cli) fn run(shared: &Shared, places: &Places) -> Result<Code, Fail
     Ok(Code::Ok)
 }
 
-fn document(plugin: &Listed) -> Value {
+fn document(plugin: &Installed) -> Value {
     let dir = plugin.dir.display().to_string();
     match &plugin.manifest {
         Ok(manifest) => json!({"name": plugin.name(), "dir": dir, "ok": true, "manifest": manifest}),

@@ -2,8 +2,9 @@
 
 use crate::cli::exit_code::Code;
 use crate::cli::{Shared, terminal};
-use crate::embedded::{Failure, Places, check_name};
+use crate::embedded::{Failure, Places};
 use clap::Args;
+use hardpoint_model::PluginName;
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -69,4 +70,15 @@ fn class_name(name: &str) -> String {
         })
         .collect();
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("Plugin{name}") } else { name }
+}
+
+/// Whether a text can name a plugin; else why not, and a name that could.
+fn check_name(name: &str) -> Result<PluginName, Failure> {
+    name.parse().map_err(|error: hardpoint_model::ids::NameError| {
+        let hint = PluginName::suggested_for(name).map_or_else(
+            || "use lower-case letters, digits, `-` and `_`".to_owned(),
+            |suggested| format!("how about `{suggested}`"),
+        );
+        Failure::request(format!("`{name}` is no name for a plugin: it {error}"), hint)
+    })
 }

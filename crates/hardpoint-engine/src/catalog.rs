@@ -2,44 +2,65 @@
 //!
 //! Owns reading manifests. A broken manifest is listed with its mistakes and harms no other plugin.
 
-use super::Failure;
-use hardpoint_model::{Diagnostics, Manifest, PluginName, limits};
+use hardpoint_model::{Diagnostics, Manifest, limits};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = "hardpoint.toml";
 
-/// One plugin folder.
-#[derive(Debug)]
-pub(crate) struct Listed {
-    /// Name of the folder.
-    pub(crate) folder: String,
-    /// Its path.
-    pub(crate) dir: PathBuf,
-    /// What its manifest says, or what is wrong with it.
-    pub(crate) manifest: Result<Manifest, Diagnostics>,
+/// Why a plugin cannot be taken from a folder.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CatalogError {
+    /// No such folder, no such plugin, or two of it.
+    #[error("{message}")]
+    Request {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Its manifest has mistakes.
+    #[error("{0}")]
+    Diagnostics(Diagnostics),
 }
 
-impl Listed {
+impl CatalogError {
+    fn request(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Request { message: message.into(), hint: hint.into() }
+    }
+}
+
+/// One plugin folder.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// Name of the folder.
+    pub folder: String,
+    /// Its path.
+    pub dir: PathBuf,
+    /// What its manifest says, or what is wrong with it.
+    pub manifest: Result<Manifest, Diagnostics>,
+}
+
+impl Installed {
     /// The name to call it by.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         self.manifest.as_ref().map_or(self.folder.as_str(), |manifest| manifest.name.as_str())
     }
 }
 
 /// All plugins of a folder, by name.
-#[derive(Debug)]
-pub(crate) struct Catalog {
+#[derive(Debug, Clone)]
+pub struct Catalog {
     dir: PathBuf,
-    plugins: Vec<Listed>,
+    plugins: Vec<Installed>,
 }
 
 impl Catalog {
     /// Reads the manifests of all sub-folders.
-    pub(crate) fn read(dir: &Path) -> Result<Self, Failure> {
+    pub fn read(dir: &Path) -> Result<Self, CatalogError> {
         let entries = fs::read_dir(dir).map_err(|e| {
-            Failure::request(
+            CatalogError::request(
                 format!("there is no plugins folder at {}: {e}", dir.display()),
                 "name one with `--plugins-dir DIR`, or make a first plugin with `hardpoint plugin new NAME`",
             )
@@ -48,22 +69,22 @@ impl Catalog {
             .flatten()
             .map(|entry| entry.path())
             .filter(|path| path.join(MANIFEST).symlink_metadata().is_ok());
-        let mut plugins: Vec<Listed> = folders.map(read_plugin).collect();
+        let mut plugins: Vec<Installed> = folders.map(read_plugin).collect();
         plugins.sort_by(|a, b| a.name().cmp(b.name()));
         Ok(Self { dir: dir.to_owned(), plugins })
     }
 
     /// In the order of their names.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Listed> {
+    pub fn iter(&self) -> impl Iterator<Item = &Installed> {
         self.plugins.iter()
     }
 
     /// The plugin of this name, if there is exactly one and its manifest is sound.
-    pub(crate) fn find(&self, name: &str) -> Result<(&Listed, &Manifest), Failure> {
+    pub fn find(&self, name: &str) -> Result<(&Installed, &Manifest), CatalogError> {
         let mut named = self.plugins.iter().filter(|plugin| plugin.name() == name);
         let Some(plugin) = named.next() else { return Err(self.unknown(name)) };
         if let Some(other) = named.next() {
-            return Err(Failure::request(
+            return Err(CatalogError::request(
                 format!(
                     "two plugins are called `{name}`: {} and {}",
                     plugin.dir.display(),
@@ -74,11 +95,11 @@ impl Catalog {
         }
         match &plugin.manifest {
             Ok(manifest) => Ok((plugin, manifest)),
-            Err(diagnostics) => Err(Failure::Diagnostics(diagnostics.clone())),
+            Err(diagnostics) => Err(CatalogError::Diagnostics(diagnostics.clone())),
         }
     }
 
-    fn unknown(&self, name: &str) -> Failure {
+    fn unknown(&self, name: &str) -> CatalogError {
         let known: Vec<String> = self.plugins.iter().map(|plugin| format!("`{}`", plugin.name())).collect();
         let message = format!("there is no plugin `{name}` in {}", self.dir.display());
         let hint = match known.as_slice() {
@@ -87,11 +108,12 @@ impl Catalog {
                 format!("there are {}; another folder is named with `--plugins-dir DIR`", known.join(", "))
             }
         };
-        Failure::Request { message, hint }
+        CatalogError::Request { message, hint }
     }
 }
 
-fn read_plugin(dir: PathBuf) -> Listed {
+/// Reads the manifest of one folder.
+pub(crate) fn read_plugin(dir: PathBuf) -> Installed {
     let folder = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let path = dir.join(MANIFEST);
     let shown = relative(&path);
@@ -99,11 +121,11 @@ fn read_plugin(dir: PathBuf) -> Listed {
         Ok(text) => Manifest::parse(&text, &shown),
         Err(e) => Err(Diagnostics::of_file(&shown, format!("it cannot be read: {e}"), "check the file")),
     };
-    Listed { folder, dir, manifest }
+    Installed { folder, dir, manifest }
 }
 
 /// Reads a text file, but never more than one byte above `max`, which a parser then refuses.
-pub(crate) fn read_bounded(path: &Path, max: usize) -> io::Result<String> {
+pub fn read_bounded(path: &Path, max: usize) -> io::Result<String> {
     let mut bytes = Vec::new();
     // A pipe or a device would be read for ever.
     if !path.metadata()?.is_file() {
@@ -117,15 +139,4 @@ pub(crate) fn read_bounded(path: &Path, max: usize) -> io::Result<String> {
 fn relative(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).display().to_string()
-}
-
-/// Whether a text can name a plugin; else why not, and a name that could.
-pub(crate) fn check_name(name: &str) -> Result<PluginName, Failure> {
-    name.parse().map_err(|error: hardpoint_model::ids::NameError| {
-        let hint = PluginName::suggested_for(name).map_or_else(
-            || "use lower-case letters, digits, `-` and `_`".to_owned(),
-            |suggested| format!("how about `{suggested}`"),
-        );
-        Failure::request(format!("`{name}` is no name for a plugin: it {error}"), hint)
-    })
 }

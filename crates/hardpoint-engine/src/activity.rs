@@ -1,0 +1,162 @@
+//! What happens on an instance between two decisions: calls in flight, counts, durations, signs of life.
+//!
+//! Owns figures that change with every call, so that a call costs no turn of the loop. Written by calls and
+//! by the watch, read by whoever shows health; nothing here decides.
+
+use crate::limits::{CALLS_PER_PLUGIN_MAX, DURATIONS_KEPT};
+use jiff::Timestamp;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+
+/// The figures of one instance, over all its incarnations.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    in_flight: AtomicU32,
+    idle: Notify,
+    success: AtomicU64,
+    errors: AtomicU64,
+    last_used: Moment,
+    durations: Mutex<Durations>,
+    /// Since when pings go unanswered.
+    pub(crate) unresponsive_since: Moment,
+    /// Since when one call has kept the main thread, once that is long.
+    pub(crate) stuck_since: Moment,
+}
+
+/// A time that may not have come yet. Microseconds since 1970; 0 is "never".
+#[derive(Debug, Default)]
+pub(crate) struct Moment(AtomicI64);
+
+impl Moment {
+    pub(crate) fn set(&self, at: Option<Timestamp>) {
+        self.0.store(at.map_or(0, Timestamp::as_microsecond), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<Timestamp> {
+        let at = self.0.load(Ordering::Relaxed);
+        if at == 0 { None } else { Timestamp::from_microsecond(at).ok() }
+    }
+}
+
+/// The last durations, in milliseconds.
+#[derive(Debug, Default)]
+struct Durations(VecDeque<f64>);
+
+/// Figures about the last durations, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Latency {
+    pub(crate) last: Option<f64>,
+    pub(crate) mean: Option<f64>,
+    pub(crate) p95: Option<f64>,
+}
+
+impl Activity {
+    /// One more call; `None` when there are too many.
+    pub(crate) fn begin(self: &Arc<Self>) -> Option<Ticket> {
+        let more = |count| if count < CALLS_PER_PLUGIN_MAX { Some(count + 1) } else { None };
+        self.in_flight.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).ok()?;
+        Some(Ticket(Arc::clone(self)))
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// Waits until there is no call.
+    pub(crate) async fn until_idle(&self) {
+        loop {
+            let notified = self.idle.notified();
+            if self.in_flight() == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.success.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn last_used(&self) -> Option<Timestamp> {
+        self.last_used.get()
+    }
+
+    pub(crate) fn latency(&self) -> Latency {
+        self.durations.lock().unwrap_or_else(PoisonError::into_inner).figures()
+    }
+}
+
+impl Durations {
+    fn push(&mut self, ms: f64) {
+        self.0.push_back(ms);
+        if self.0.len() > DURATIONS_KEPT {
+            self.0.pop_front();
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "there are at most DURATIONS_KEPT of them")]
+    fn figures(&self) -> Latency {
+        if self.0.is_empty() {
+            return Latency::default();
+        }
+        let mut sorted: Vec<f64> = self.0.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        // The smallest value that 95 of 100 do not exceed.
+        let rank = (sorted.len() * 95).div_ceil(100).saturating_sub(1);
+        Latency {
+            last: self.0.back().copied(),
+            mean: Some(sorted.iter().sum::<f64>() / sorted.len() as f64),
+            p95: sorted.get(rank).copied(),
+        }
+    }
+}
+
+/// One call in flight; dropping it ends the call for the count.
+#[derive(Debug)]
+pub(crate) struct Ticket(Arc<Activity>);
+
+impl Ticket {
+    /// The call ended and was the plugin's to answer for.
+    pub(crate) fn record(&self, ok: bool, ms: f64) {
+        let activity = &self.0;
+        let count = if ok { &activity.success } else { &activity.errors };
+        count.fetch_add(1, Ordering::Relaxed);
+        activity.last_used.set(Some(Timestamp::now()));
+        activity.durations.lock().unwrap_or_else(PoisonError::into_inner).push(ms);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_95th_percentile_is_a_duration_that_95_of_100_do_not_exceed() {
+        let mut durations = Durations::default();
+        for ms in 1..=100 {
+            durations.push(f64::from(ms));
+        }
+        let expected = Latency { last: Some(100.0), mean: Some(50.5), p95: Some(95.0) };
+        assert_eq!(durations.figures(), expected);
+        assert_eq!(Durations::default().figures(), Latency::default());
+    }
+
+    #[test]
+    fn a_dropped_ticket_counts_as_no_call_and_too_many_are_refused() {
+        let activity = Arc::new(Activity::default());
+        let tickets: Vec<Ticket> = (0..CALLS_PER_PLUGIN_MAX).map(|_| activity.begin().unwrap()).collect();
+        assert!(activity.begin().is_none());
+        drop(tickets);
+        assert_eq!((activity.in_flight(), activity.counts()), (0, (0, 0)));
+    }
+}

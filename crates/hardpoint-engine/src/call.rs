@@ -1,0 +1,275 @@
+//! Calling tools of plugins that live: counted, and with the plugin's state true before the caller hears.
+//!
+//! Owns admission and the record of each call. A call that goes well costs no turn of the loop; one that fails
+//! waits until the loop has taken note, so that health never lags behind an answer.
+
+use crate::activity::Ticket;
+use crate::core::{Input, LifeId};
+use crate::engine::Engine;
+use crate::snapshot::PluginView;
+use hardpoint_model::{ExitReason, JobError, PluginState};
+use hardpoint_supervisor::{Call, CallEvent, CallOutput, CallRequest, WorkerLost};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Why something was not even begun.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such plugin.
+    #[error("Plugin '{name}' not found. Available: {known:?}")]
+    UnknownPlugin {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// The plugin cannot take calls.
+    #[error("Plugin is {state}: {reason}")]
+    NotReady {
+        /// The plugin.
+        plugin: String,
+        /// Its state.
+        state: PluginState,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+        /// When it may be different, if it is on its way.
+        retry_after: Option<Duration>,
+    },
+    /// Somebody disabled it.
+    #[error("plugin `{0}` is disabled")]
+    Disabled(String),
+    /// It has too many calls.
+    #[error("plugin `{0}` has too many calls in flight")]
+    Busy(String),
+    /// The host has too much to do.
+    #[error("the host has too much to do")]
+    HostBusy,
+    /// The host is stopping.
+    #[error("the host is stopping")]
+    Stopping,
+    /// The plugin's own hook failed.
+    #[error("{0}")]
+    Hook(Box<JobError>),
+}
+
+/// Why a call brought no result.
+#[derive(Debug)]
+pub enum CallFailure {
+    /// It was not begun.
+    Refused(Refusal),
+    /// It failed.
+    Failed(Box<CallFailed>),
+}
+
+/// A call that failed.
+#[derive(Debug)]
+pub struct CallFailed {
+    /// Why.
+    pub error: JobError,
+    /// How the worker ended, when it did.
+    pub exit_reason: Option<ExitReason>,
+    /// How long the caller waited.
+    pub took: Duration,
+}
+
+/// A call that went well.
+#[derive(Debug)]
+pub struct Done {
+    /// What it brought.
+    pub output: CallOutput,
+    /// How long the caller waited.
+    pub took: Duration,
+}
+
+/// How long a caller should wait before it asks a plugin again that is on its way.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl Refusal {
+    /// Why this plugin takes no calls now.
+    pub(crate) fn of(plugin: &PluginView) -> Self {
+        let name = &plugin.name;
+        let (reason, hint, retry_after) = match (&plugin.reason, &plugin.starting) {
+            (Some(reason), _) => (reason.clone(), plugin.hint.clone().unwrap_or_default(), None),
+            (None, Some(step)) => (
+                format!("`{name}` is starting: {step}"),
+                "try again in a moment".to_owned(),
+                Some(RETRY_AFTER),
+            ),
+            (None, None) if plugin.stopping => {
+                (format!("`{name}` is being stopped"), "try again in a moment".to_owned(), Some(RETRY_AFTER))
+            }
+            (None, None) => (
+                format!("`{name}` is not loaded"),
+                format!("start it with `hardpoint plugin load {name}`"),
+                None,
+            ),
+        };
+        Self::NotReady { plugin: name.clone(), state: plugin.state, reason, hint, retry_after }
+    }
+}
+
+impl Engine {
+    /// Calls a tool and waits for its result alone.
+    pub async fn call(&self, plugin: &str, request: CallRequest) -> Result<Done, CallFailure> {
+        let admitted = self.admit(plugin)?;
+        let called = request.tool.clone();
+        let began = Instant::now();
+        match admitted.worker.call(request).await {
+            Ok(Ok(output)) => {
+                let took = began.elapsed();
+                admitted.ticket.record(true, millis(took));
+                Ok(Done { output, took })
+            }
+            failed => {
+                let failed =
+                    failed.and_then(|inner| inner.map(|_| ()).map_or_else(|e| Ok(Some(e)), |()| Ok(None)));
+                Err(self.failed(admitted.life, admitted.ticket, called, failed, began).await)
+            }
+        }
+    }
+
+    /// Begins a call whose progress and items are wanted too. Dropping what is returned cancels it.
+    pub async fn begin(&self, plugin: &str, request: CallRequest) -> Result<RunningCall, CallFailure> {
+        let Admitted { worker, life, ticket } = self.admit(plugin)?;
+        let called = request.tool.clone();
+        let began = Instant::now();
+        match worker.begin(request).await {
+            Ok(call) => Ok(RunningCall {
+                engine: self.clone(),
+                call,
+                life,
+                ticket: Some(ticket),
+                tool: called,
+                began,
+            }),
+            Err(error) => Err(self.failed(life, ticket, called, Ok(Some(error)), began).await),
+        }
+    }
+
+    fn admit(&self, name: &str) -> Result<Admitted, CallFailure> {
+        if self.is_draining() {
+            return Err(CallFailure::Refused(Refusal::Stopping));
+        }
+        let plugin = self.plugin(name).map_err(CallFailure::Refused)?;
+        if !plugin.enabled {
+            return Err(CallFailure::Refused(Refusal::Disabled(name.to_owned())));
+        }
+        let takes_calls = plugin.state.takes_calls() && !plugin.stopping;
+        let Some(worker) = plugin.worker.clone().filter(|_| takes_calls) else {
+            return Err(CallFailure::Refused(Refusal::of(&plugin)));
+        };
+        let Some(ticket) = plugin.activity.begin() else {
+            return Err(CallFailure::Refused(Refusal::Busy(name.to_owned())));
+        };
+        let life = LifeId { plugin: name.to_owned(), incarnation: plugin.incarnation };
+        Ok(Admitted { worker, life, ticket })
+    }
+
+    /// Records a failure and waits until the loop has taken note of it.
+    async fn failed(
+        &self,
+        life: LifeId,
+        ticket: Ticket,
+        called: String,
+        why: Result<Option<JobError>, WorkerLost>,
+        began: Instant,
+    ) -> CallFailure {
+        let took = began.elapsed();
+        let (noted, heard) = oneshot::channel();
+        let plugin = life.plugin.clone();
+        let (error, exit_reason, input) = match why {
+            Ok(error) => {
+                let error = error.unwrap_or_else(|| {
+                    JobError::new(
+                        hardpoint_model::Category::Fatal,
+                        "HostError",
+                        "a failed call without a cause",
+                    )
+                });
+                if error.error_type == "ToolNotFound" {
+                    return CallFailure::Failed(Box::new(CallFailed { error, exit_reason: None, took }));
+                }
+                self.log_traceback(&plugin, &called, &error);
+                let input = Input::CallFailed { life, tool: called, error: Box::new(error.clone()), noted };
+                (error, None, input)
+            }
+            Err(lost) => {
+                let error = lost.to_job_error(&plugin);
+                let reason = lost.exit.reason.clone();
+                (error, Some(reason), Input::Ended { life, exit: lost.exit, noted: Some(noted) })
+            }
+        };
+        ticket.record(false, millis(took));
+        drop(ticket);
+        if self.shared.inputs.send(input).await.is_ok() {
+            let _ = heard.await;
+        }
+        CallFailure::Failed(Box::new(CallFailed { error, exit_reason, took }))
+    }
+
+    fn log_traceback(&self, plugin: &str, tool: &str, error: &JobError) {
+        let Ok(view) = self.plugin(plugin) else { return };
+        let text = error.traceback.as_deref().unwrap_or(&error.message);
+        let (level, incarnation) = (hardpoint_wire::LogLevel::Error, view.incarnation);
+        view.output.say(level, &format!("[{incarnation}] tool `{tool}` failed: {}", error.error_type));
+        view.output.say(level, text);
+    }
+}
+
+struct Admitted {
+    worker: hardpoint_supervisor::Worker,
+    life: LifeId,
+    ticket: Ticket,
+}
+
+/// A call in flight. Dropping it cancels the call.
+#[derive(Debug)]
+pub struct RunningCall {
+    engine: Engine,
+    call: Call,
+    life: LifeId,
+    ticket: Option<Ticket>,
+    tool: String,
+    began: Instant,
+}
+
+/// What a running call brings next.
+#[derive(Debug)]
+pub enum CallStep {
+    /// Progress, a log line or usage.
+    Note(hardpoint_supervisor::Note),
+    /// The next element of its stream.
+    Item(hardpoint_wire::Payload),
+    /// It ended; nothing follows.
+    End(Result<Done, CallFailure>),
+}
+
+impl RunningCall {
+    /// What comes next. After the end it is `None`.
+    pub async fn next(&mut self) -> Option<CallStep> {
+        self.ticket.as_ref()?;
+        let ended = match self.call.next().await {
+            CallEvent::Note(note) => return Some(CallStep::Note(note)),
+            CallEvent::Item(item) => return Some(CallStep::Item(item)),
+            CallEvent::End(ended) => ended,
+        };
+        let ticket = self.ticket.take()?;
+        let took = self.began.elapsed();
+        let why = match ended {
+            Ok(Ok(output)) => {
+                ticket.record(true, millis(took));
+                return Some(CallStep::End(Ok(Done { output, took })));
+            }
+            Ok(Err(error)) => Ok(Some(error)),
+            Err(lost) => Err(lost),
+        };
+        let failed = self.engine.failed(self.life.clone(), ticket, self.tool.clone(), why, self.began).await;
+        Some(CallStep::End(Err(failed)))
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,336 @@
+//! The decisions about all plugins.
+//!
+//! Owns the registry: which plugins there are, in which incarnation and state, and what is to follow. Pure in
+//! this sense: an input and the time go in, effects come out. It never waits, reads or starts anything, and it
+//! does not look into a worker `W`; it only hands it back.
+
+mod entry;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use entry::{Entry, Phase};
+
+use crate::activity::Activity;
+use crate::catalog::Installed;
+use crate::settings::Settings;
+use entry::{Then, Why};
+use hardpoint_model::health::StartTimes;
+use hardpoint_model::restart::Ended;
+use hardpoint_model::{Exit, ExitReason, JobError, PluginEvent};
+use hardpoint_supervisor::Captured;
+use hardpoint_wire::LogLevel;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// One life of one plugin.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LifeId {
+    pub(crate) plugin: String,
+    pub(crate) incarnation: u64,
+}
+
+/// What somebody asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    Load,
+    Unload,
+    Restart,
+    Enable(bool),
+}
+
+/// How a start failed, as far as decisions go.
+#[derive(Debug)]
+pub(crate) struct StartFailed {
+    pub(crate) event: PluginEvent,
+    pub(crate) reason: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) traceback: Option<String>,
+    pub(crate) exit: Option<ExitReason>,
+}
+
+/// Something happened.
+#[derive(Debug)]
+pub(crate) enum Input<W> {
+    /// Somebody asks for something; `settled` is told when it is done, or can get no further.
+    Asked { plugin: String, ask: Ask, settled: oneshot::Sender<()> },
+    /// Folders that were found.
+    Found(Vec<Installed>),
+    /// A start is at this step.
+    Step { life: LifeId, step: String },
+    /// A start read the manifest anew.
+    Read { life: LifeId, installed: Arc<Installed> },
+    /// A start ended.
+    Started { life: LifeId, result: Result<(W, StartTimes), StartFailed> },
+    /// A worker ended.
+    Ended { life: LifeId, exit: Arc<Exit>, noted: Option<oneshot::Sender<()>> },
+    /// A call ended with an exception.
+    CallFailed { life: LifeId, tool: String, error: Box<JobError>, noted: oneshot::Sender<()> },
+    /// A worker without calls has given no sign of life for this long.
+    Hung { life: LifeId, silent_for: Duration },
+}
+
+/// What has to be done.
+#[derive(Debug)]
+pub(crate) enum Effect<W> {
+    /// Start this life.
+    Start { life: LifeId, dir: PathBuf, output: Captured },
+    /// Give up the start of this plugin that is under way.
+    AbortStart { plugin: String },
+    /// Report the end and the signs of life of this worker.
+    Watch { life: LifeId, worker: W, activity: Arc<Activity> },
+    /// End the worker after this grace.
+    Stop { worker: W, grace: Duration },
+    /// Whoever waits may go on, once the snapshot is published.
+    Tell(oneshot::Sender<()>),
+}
+
+pub(crate) struct Core<W> {
+    settings: Settings,
+    entries: BTreeMap<String, Entry<W>>,
+    effects: Vec<Effect<W>>,
+    changed: Vec<String>,
+}
+
+/// The present, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) instant: Instant,
+    pub(crate) timestamp: Timestamp,
+}
+
+impl Now {
+    pub(crate) fn read() -> Self {
+        Self { instant: Instant::now(), timestamp: Timestamp::now() }
+    }
+}
+
+impl<W: Clone> Core<W> {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self { settings, entries: BTreeMap::new(), effects: Vec::new(), changed: Vec::new() }
+    }
+
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect<W>> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The entries that are not as they were when this was last asked.
+    pub(crate) fn take_changed(&mut self) -> Vec<&Entry<W>> {
+        let mut names = std::mem::take(&mut self.changed);
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().filter_map(|name| self.entries.get(&name)).collect()
+    }
+
+    pub(crate) fn on(&mut self, input: Input<W>, now: Now) {
+        match input {
+            Input::Found(found) => self.register(found, now),
+            Input::Asked { plugin, ask, settled } => {
+                self.with(&plugin, |entry, scene| entry.asked(ask, settled, scene), now);
+            }
+            Input::Step { life, step } => self.of(&life, |entry, _| entry.step(step), now),
+            Input::Read { life, installed } => self.of(&life, |entry, _| entry.installed = installed, now),
+            Input::Started { life, result } => match result {
+                Ok(started) => self.of(&life, |entry, scene| entry.started(started, scene), now),
+                Err(failed) => self.of(&life, |entry, scene| entry.start_failed(failed, scene), now),
+            },
+            Input::Ended { life, exit, noted } => {
+                self.of(&life, |entry, scene| entry.worker_ended(&exit, scene), now);
+                self.effects.extend(noted.map(Effect::Tell));
+            }
+            Input::CallFailed { life, tool, error, noted } => {
+                let breaks = self.settings.fail_on_of(&life.plugin).includes(error.category);
+                if breaks {
+                    self.of(&life, |entry, scene| entry.broken_by_call(&tool, &error, scene), now);
+                }
+                self.effects.push(Effect::Tell(noted));
+            }
+            Input::Hung { life, silent_for } => {
+                self.of(&life, |entry, scene| entry.hung(silent_for, scene), now);
+            }
+        }
+    }
+
+    /// Restarts that are due.
+    pub(crate) fn on_tick(&mut self, now: Now) {
+        let due: Vec<String> =
+            self.entries.values().filter(|entry| entry.is_due(now)).map(|entry| entry.name.clone()).collect();
+        for name in due {
+            self.with(&name, Entry::restart_by_policy, now);
+        }
+    }
+
+    /// The workers there are, for the end of the host. Whoever still waits is let go.
+    pub(crate) fn close(&mut self) -> Vec<W> {
+        let waiting = self.entries.values_mut().flat_map(|entry| entry.waiting.drain(..));
+        self.effects.extend(waiting.map(Effect::Tell));
+        self.entries.values().filter_map(|entry| entry.phase.worker().cloned()).collect()
+    }
+
+    fn register(&mut self, found: Vec<Installed>, now: Now) {
+        for installed in found {
+            let name = installed.name().to_owned();
+            if let Some(known) = self.entries.get_mut(&name) {
+                if known.installed.dir != installed.dir && known.conflict.is_none() {
+                    known.conflict = Some(installed.dir.clone());
+                    self.with(&name, Entry::conflicting, now);
+                }
+                continue;
+            }
+            if self.entries.len() >= crate::limits::PLUGINS_MAX {
+                tracing::error!(plugin = name, "too many plugins: this one is left out");
+                continue;
+            }
+            let enabled = self.settings.enabled(&name);
+            self.entries.insert(name.clone(), Entry::new(installed, enabled, now));
+            self.changed.push(name.clone());
+            if enabled {
+                self.with(&name, Entry::start, now);
+            }
+        }
+    }
+
+    /// Does something with the entry of a life, if that life is the present one.
+    fn of(&mut self, life: &LifeId, decide: impl FnOnce(&mut Entry<W>, &mut Scene<'_, W>), now: Now) {
+        if self.entries.get(&life.plugin).is_some_and(|entry| entry.incarnation == life.incarnation) {
+            self.with(&life.plugin, decide, now);
+        }
+    }
+
+    fn with(&mut self, plugin: &str, decide: impl FnOnce(&mut Entry<W>, &mut Scene<'_, W>), now: Now) {
+        let Some(entry) = self.entries.get_mut(plugin) else { return };
+        let mut scene = Scene { settings: &self.settings, now, effects: &mut self.effects };
+        decide(entry, &mut scene);
+        if entry.is_settled() {
+            scene.effects.extend(entry.waiting.drain(..).map(Effect::Tell));
+        }
+        self.changed.push(plugin.to_owned());
+    }
+}
+
+/// What a decision about one entry may use.
+pub(crate) struct Scene<'a, W> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) now: Now,
+    pub(crate) effects: &'a mut Vec<Effect<W>>,
+}
+
+impl<W: Clone> Entry<W> {
+    fn asked(&mut self, ask: Ask, settled: oneshot::Sender<()>, scene: &mut Scene<'_, W>) {
+        self.waiting.push(settled);
+        match ask {
+            Ask::Enable(enabled) => {
+                self.enabled = enabled;
+                if enabled && self.was_never_started() {
+                    self.start(scene);
+                }
+            }
+            Ask::Load => {
+                self.restart_at = None;
+                match &mut self.phase {
+                    Phase::Idle => self.start(scene),
+                    Phase::Starting | Phase::Up(_) => {}
+                    Phase::Stopping { then, .. } => *then = Then::Start,
+                }
+            }
+            Ask::Unload => {
+                self.restart_at = None;
+                self.unloaded = true;
+                match &mut self.phase {
+                    Phase::Idle => {}
+                    Phase::Starting => self.abort_start(scene),
+                    Phase::Up(_) => self.stop(Then::Unload, scene),
+                    Phase::Stopping { then, .. } => *then = Then::Unload,
+                }
+            }
+            Ask::Restart => {
+                self.attempts = hardpoint_model::restart::Attempts::default();
+                self.restart_at = None;
+                self.restarts += 1;
+                self.say(LogLevel::Info, "it is started again by hand");
+                match &mut self.phase {
+                    Phase::Idle => self.start_anew(scene),
+                    Phase::Starting => {
+                        self.abort_start(scene);
+                        self.start_anew(scene);
+                    }
+                    Phase::Up(_) => self.stop(Then::Start, scene),
+                    Phase::Stopping { then, .. } => *then = Then::Start,
+                }
+            }
+        }
+    }
+
+    fn started(&mut self, (worker, times): (W, StartTimes), scene: &mut Scene<'_, W>) {
+        self.starting = None;
+        // A start that was given up is not of this life any more; one that comes twice cannot be.
+        let Ok(state) = self.state.next(PluginEvent::Initialized) else { return };
+        self.state = state;
+        self.ready_at = Some(scene.now.instant);
+        self.times = Some(times);
+        self.unloaded = false;
+        self.say(LogLevel::Info, "it is ready");
+        let (life, activity) = (self.life(), Arc::clone(&self.activity));
+        self.phase = Phase::Up(worker.clone());
+        scene.effects.push(Effect::Watch { life, worker, activity });
+    }
+
+    fn start_failed(&mut self, failed: StartFailed, scene: &mut Scene<'_, W>) {
+        let StartFailed { event, reason, hint, traceback, exit } = failed;
+        self.starting = None;
+        self.phase = Phase::Idle;
+        if let Some(traceback) = traceback {
+            self.say(LogLevel::Error, &traceback);
+        }
+        let ended = ended_as(exit.as_ref());
+        self.exit_reason = exit;
+        self.broke(event, Why { reason, hint }, ended, scene);
+    }
+
+    fn worker_ended(&mut self, exit: &Exit, scene: &mut Scene<'_, W>) {
+        self.starting = None;
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Up(_) => {
+                self.exit_reason = Some(exit.reason.clone());
+                let why = Why::of_exit(&self.name, &exit.reason);
+                self.broke(PluginEvent::Broke, why, ended_as(Some(&exit.reason)), scene);
+            }
+            Phase::Stopping { then, .. } => {
+                self.exit_reason = Some(exit.reason.clone());
+                match then {
+                    Then::Rest => {}
+                    Then::Unload => {
+                        self.say(LogLevel::Info, "it is unloaded");
+                        self.next_incarnation(Some("it was unloaded".to_owned()), scene);
+                    }
+                    Then::Start => self.start_anew(scene),
+                }
+            }
+            phase @ (Phase::Idle | Phase::Starting) => self.phase = phase,
+        }
+    }
+
+    fn broken_by_call(&mut self, tool: &str, error: &JobError, scene: &mut Scene<'_, W>) {
+        let why = Why::of_call(&self.name, tool, error);
+        self.broke(PluginEvent::Broke, why, Ended::Failed, scene);
+        self.stop(Then::Rest, scene);
+    }
+
+    fn hung(&mut self, silent_for: Duration, scene: &mut Scene<'_, W>) {
+        let why = Why::hung(&self.name, silent_for);
+        self.broke(PluginEvent::Broke, why, Ended::Failed, scene);
+        // It cannot hear a request to stop.
+        if let Phase::Up(worker) = &self.phase {
+            scene.effects.push(Effect::Stop { worker: worker.clone(), grace: Duration::ZERO });
+            self.phase = Phase::Stopping { worker: worker.clone(), then: Then::Rest };
+        }
+    }
+}
+
+/// A worker that says goodbye by itself with code 0 did not fail.
+fn ended_as(exit: Option<&ExitReason>) -> Ended {
+    if matches!(exit, Some(ExitReason::ExitCode { code: 0 })) { Ended::Finished } else { Ended::Failed }
+}

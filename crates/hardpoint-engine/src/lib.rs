@@ -1,0 +1,30 @@
+//! Owns what is decided about plugins: which there are, which one lives, what its state is, what may be called.
+//!
+//! Must not know HTTP, the terminal or SQL. One loop owns the registry; everybody else reads the snapshot
+//! that it publishes, or asks it something on a bounded channel.
+//!
+//! ```text
+//!   Engine (handle) ── Command ──>  loop ── Effect ──> start, watch, stop (supervisor, env)
+//!        │                            │        └────────── Input ──┐
+//!        │ calls                      ▼                            │
+//!        └─────> Snapshot <──── core: pure decisions  <────────────┘
+//! ```
+
+mod activity;
+mod call;
+mod catalog;
+mod core;
+mod engine;
+pub mod limits;
+pub mod probe;
+mod settings;
+mod snapshot;
+mod start;
+mod watch;
+
+pub use call::{CallFailed, CallFailure, CallStep, Done, Refusal, RunningCall};
+pub use catalog::{Catalog, CatalogError, Installed, read_bounded};
+pub use engine::{Answer, Engine, Verb};
+pub use settings::{PluginSettings, Settings};
+pub use snapshot::{PluginView, Snapshot};
+pub use start::{OpenError, StartError, StartEvent, StartOrder, Starter};

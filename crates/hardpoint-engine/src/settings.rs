@@ -1,0 +1,72 @@
+//! What an operator decides about all plugins, and about single ones.
+//!
+//! Plain data, filled in from the configuration; owns nothing at run time.
+
+use crate::limits::STOP_GRACE;
+use hardpoint_model::restart::{FailOn, Restart};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How the engine treats plugins.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// When ended plugins are started again.
+    pub restart: Restart,
+    /// Which failures of a call take a plugin down.
+    pub fail_on: FailOn,
+    /// How often workers are asked for a sign of life.
+    pub ping_every: Duration,
+    /// A worker that leaves a ping unanswered for this long is shown as unresponsive.
+    pub unresponsive_after: Duration,
+    /// A call that keeps the main thread for longer is shown as stuck.
+    pub stuck_after: Duration,
+    /// A worker without calls that is unresponsive for this long is ended and its plugin FAILED.
+    pub kill_idle_after: Duration,
+    /// How many plugins are started at once.
+    pub starts_at_once: usize,
+    /// How long a stopped worker may finish its calls.
+    pub stop_grace: Duration,
+    /// What is different for single plugins, by name.
+    pub plugins: BTreeMap<String, PluginSettings>,
+}
+
+/// What is different for one plugin.
+#[derive(Debug, Clone, Default)]
+pub struct PluginSettings {
+    /// Whether calls are allowed from the start.
+    pub enabled: Option<bool>,
+    /// Instead of the general one.
+    pub restart: Option<Restart>,
+    /// Instead of the general one.
+    pub fail_on: Option<FailOn>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            restart: Restart::default(),
+            fail_on: FailOn::default(),
+            ping_every: Duration::from_millis(500),
+            unresponsive_after: Duration::from_secs(1),
+            stuck_after: Duration::from_secs(10),
+            kill_idle_after: Duration::from_secs(30),
+            starts_at_once: 4,
+            stop_grace: STOP_GRACE,
+            plugins: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn restart_of(&self, plugin: &str) -> &Restart {
+        self.plugins.get(plugin).and_then(|own| own.restart.as_ref()).unwrap_or(&self.restart)
+    }
+
+    pub(crate) fn fail_on_of(&self, plugin: &str) -> FailOn {
+        self.plugins.get(plugin).and_then(|own| own.fail_on).unwrap_or(self.fail_on)
+    }
+
+    pub(crate) fn enabled(&self, plugin: &str) -> bool {
+        self.plugins.get(plugin).and_then(|own| own.enabled).unwrap_or(true)
+    }
+}

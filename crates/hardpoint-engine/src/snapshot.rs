@@ -1,0 +1,168 @@
+//! What is published about all plugins: read by everybody, never waited for.
+//!
+//! Owns the translation of the registry into health. Must not ask a worker anything.
+
+use crate::activity::Activity;
+use crate::catalog::Installed;
+use hardpoint_model::health::{Life, Liveness, LogLine, LogSource, PluginDetail, PluginHealth, StartTimes};
+use hardpoint_model::{ExitReason, Manifest, MemoryEnforcer, PluginEvent, PluginState};
+use hardpoint_supervisor::{Captured, Source, Worker};
+use hardpoint_wire::{LogLevel, ToolInfo};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// All plugins at one moment.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Counts up with every change.
+    pub version: u64,
+    /// By name.
+    pub plugins: BTreeMap<String, Arc<PluginView>>,
+}
+
+/// One plugin as it was when the snapshot was made; its counts are live.
+#[derive(Debug)]
+pub struct PluginView {
+    /// Its name.
+    pub name: String,
+    /// Its folder and manifest.
+    pub installed: Arc<Installed>,
+    /// Its state, apart from calls.
+    pub(crate) state: PluginState,
+    pub(crate) reason: Option<String>,
+    pub(crate) hint: Option<String>,
+    pub(crate) incarnation: u64,
+    pub(crate) enabled: bool,
+    pub(crate) starting: Option<String>,
+    pub(crate) stopping: bool,
+    pub(crate) ready_at: Option<Instant>,
+    pub(crate) exit_reason: Option<ExitReason>,
+    pub(crate) restarts: u64,
+    pub(crate) restart_attempts: u32,
+    pub(crate) restart_at: Option<Timestamp>,
+    pub(crate) history: Vec<Life>,
+    pub(crate) times: Option<StartTimes>,
+    pub(crate) worker: Option<Worker>,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) output: Captured,
+    pub(crate) enforcer: MemoryEnforcer,
+}
+
+impl PluginView {
+    /// Its state, calls included.
+    pub fn state(&self) -> PluginState {
+        if self.activity.in_flight() == 0 {
+            return self.state;
+        }
+        self.state.next(PluginEvent::CallsBegan).unwrap_or(self.state)
+    }
+
+    /// Its manifest, if it can be read.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.installed.manifest.as_ref().ok()
+    }
+
+    /// What its worker announced; empty while it is not ready.
+    pub fn tools(&self) -> Vec<&ToolInfo> {
+        self.worker.iter().flat_map(|worker| worker.tools().iter().map(|tool| &tool.info)).collect()
+    }
+
+    /// The names of its tools.
+    pub fn tool_names(&self) -> Vec<String> {
+        self.tools().into_iter().map(|tool| tool.name.clone()).collect()
+    }
+
+    /// Why it takes no calls, in one sentence; `None` when it does.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// Everything about its health.
+    pub fn health(&self) -> PluginHealth {
+        let activity = &self.activity;
+        let (success_count, error_count) = activity.counts();
+        let latency = activity.latency();
+        let manifest = self.manifest();
+        let (liveness, unresponsive_since, main_thread_stuck_since) = self.liveness();
+        PluginHealth {
+            name: self.name.clone(),
+            state: self.state(),
+            reason: self.reason.clone(),
+            hint: self.hint.clone(),
+            version: manifest.map(|manifest| manifest.version.clone()),
+            description: manifest.and_then(|manifest| manifest.description.clone()).unwrap_or_default(),
+            uptime_seconds: self.ready_at.map(|at| at.elapsed().as_secs_f64()),
+            last_used: activity.last_used(),
+            success_count,
+            error_count,
+            instance: self.name.clone(),
+            incarnation: self.incarnation,
+            pid: self.worker.as_ref().map(Worker::pid),
+            exit_reason: self.exit_reason.clone(),
+            restarts: self.restarts,
+            restart_at: self.restart_at,
+            enabled: self.enabled,
+            starting: self.starting.clone(),
+            calls_in_flight: activity.in_flight(),
+            liveness,
+            unresponsive_since,
+            main_thread_stuck_since,
+            last_execution_time_ms: latency.last,
+            avg_execution_time_ms: latency.mean,
+            p95_execution_time_ms: latency.p95,
+            memory_limit_bytes: manifest.map(|manifest| manifest.limits.memory_mb << 20),
+            memory_enforced_by: self.enforcer,
+        }
+    }
+
+    /// Health, and what one looks at a single plugin for.
+    pub fn detail(&self) -> PluginDetail {
+        PluginDetail {
+            health: self.health(),
+            dir: self.installed.dir.display().to_string(),
+            tools: self.tool_names(),
+            start_ms: self.times,
+            restart_attempts: self.restart_attempts,
+            history: self.history.clone(),
+        }
+    }
+
+    /// The last lines of its log, oldest first.
+    pub fn log(&self, lines: usize) -> Vec<LogLine> {
+        self.output.tail(lines).into_iter().map(log_line).collect()
+    }
+
+    fn liveness(&self) -> (Liveness, Option<Timestamp>, Option<Timestamp>) {
+        if self.worker.is_none() {
+            return (Liveness::None, None, None);
+        }
+        let (silent, stuck) = (self.activity.unresponsive_since.get(), self.activity.stuck_since.get());
+        let liveness = match (silent, stuck) {
+            (Some(_), _) => Liveness::Unresponsive,
+            (None, Some(_)) => Liveness::Stuck,
+            (None, None) => Liveness::Live,
+        };
+        (liveness, silent, stuck)
+    }
+}
+
+fn log_line(line: hardpoint_supervisor::Line) -> LogLine {
+    let (source, level) = match line.source {
+        Source::Stdout => (LogSource::Stdout, None),
+        Source::Stderr => (LogSource::Stderr, None),
+        Source::Log(level) => (LogSource::Plugin, Some(level)),
+        Source::Host(level) => (LogSource::Host, Some(level)),
+    };
+    LogLine { at: line.at, source, level: level.map(|level| word(level).to_owned()), text: line.text }
+}
+
+fn word(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warning => "warning",
+        LogLevel::Error => "error",
+    }
+}

@@ -1,0 +1,221 @@
+//! From a plugin's folder to a ready worker: probe, environment, probe, worker.
+//!
+//! Owns the order of the steps and the word for each way to fail. Must not know states, restarts or who asked.
+
+use crate::catalog::{Installed, read_bounded};
+use crate::probe::{self, Missing};
+use hardpoint_env::{EnvError, EnvEvent, EnvRequest, EnvStore};
+use hardpoint_model::health::StartTimes;
+use hardpoint_model::{Diagnostics, Manifest, PluginEvent, limits};
+use hardpoint_process::{Launcher, MemoryMode};
+use hardpoint_supervisor::{Bounds, Captured, Program, Sdk, SdkError, StartFailure, Worker, WorkerSpec};
+use hardpoint_wire::PluginRef;
+use serde_json::json;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Starts workers. One per host.
+#[derive(Debug)]
+pub struct Starter {
+    environments: EnvStore,
+    sdk: Sdk,
+    launcher: Launcher,
+}
+
+/// Which life is to be started.
+#[derive(Debug)]
+pub struct StartOrder<'a> {
+    /// Folder of the plugin.
+    pub installed: &'a Installed,
+    /// Its manifest.
+    pub manifest: &'a Manifest,
+    /// Number of the life, from 1.
+    pub incarnation: u64,
+    /// Where what it prints goes.
+    pub output: Captured,
+}
+
+/// What happens on the way.
+#[derive(Debug)]
+pub enum StartEvent {
+    /// Its needs are looked at.
+    Probing,
+    /// Its environment is being made ready.
+    Environment(EnvEvent),
+    /// Its worker is being started.
+    Starting,
+}
+
+/// The data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The SDK could not be unpacked into it.
+    #[error("the SDK cannot be unpacked")]
+    Sdk(#[from] SdkError),
+    /// The spawner thread could not be started.
+    #[error("the spawner thread could not be started")]
+    Spawner(#[source] io::Error),
+    /// Environments cannot be kept in it.
+    #[error(transparent)]
+    Environment(#[from] EnvError),
+}
+
+/// A plugin could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its lock file cannot be read.
+    #[error("{0}")]
+    Lock(Diagnostics),
+    /// Something that it needs is missing.
+    #[error("{}", probe::reason(.0))]
+    Missing(Vec<Missing>),
+    /// Its environment could not be made.
+    #[error("{0}")]
+    Environment(EnvError),
+    /// Its worker could not be started.
+    #[error("{0}")]
+    Worker(StartFailure),
+}
+
+impl StartError {
+    /// What that means for the plugin's state.
+    pub fn event(&self) -> PluginEvent {
+        match self {
+            Self::Missing(_) | Self::Environment(_) => PluginEvent::NeedMissing,
+            Self::Worker(failure) if failure.error.error_type == "ModelMissing" => PluginEvent::NeedMissing,
+            Self::Worker(_) | Self::Lock(_) => PluginEvent::Broke,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self, plugin: &str) -> Option<String> {
+        match self {
+            Self::Lock(_) => None,
+            Self::Missing(missing) => Some(probe::hint(missing)),
+            Self::Environment(error) => Some(error.hint()),
+            Self::Worker(failure) => Some(worker_hint(plugin, failure)),
+        }
+    }
+}
+
+impl Starter {
+    /// Makes the data folder ready.
+    pub fn open(data: &Path) -> Result<Self, OpenError> {
+        let sdk = Sdk::unpack(data)?;
+        let exe = "/proc/self/exe".into();
+        let launcher = Launcher::new(exe, &data.join("scratch"), MemoryMode::detect());
+        let launcher = launcher.map_err(OpenError::Spawner)?;
+        let environments = EnvStore::open(data, launcher.clone())?;
+        Ok(Self { environments, sdk, launcher })
+    }
+
+    /// What starts every process.
+    pub fn launcher(&self) -> &Launcher {
+        &self.launcher
+    }
+
+    /// Probes the plugin, makes its environment ready and starts a worker in it. Dropping the future ends
+    /// what was started.
+    pub async fn start(
+        &self,
+        order: StartOrder<'_>,
+        on_event: &(dyn Fn(StartEvent) + Sync),
+    ) -> Result<(Worker, StartTimes), StartError> {
+        let StartOrder { installed, manifest, incarnation, output } = order;
+        let began = Instant::now();
+        on_event(StartEvent::Probing);
+        let mut missing = probe::machine(manifest, &installed.dir, &self.launcher).await;
+        // On the wrong machine, or without a GPU, an environment would be built for nothing.
+        if missing.iter().any(|missing| missing.need != probe::Need::Model) {
+            return Err(StartError::Missing(missing));
+        }
+        let request = EnvRequest::of_manifest(manifest, read_lock(installed, manifest)?);
+        let tell = |event| on_event(StartEvent::Environment(event));
+        let environment = self.environments.ensure(&request, tell).await.map_err(StartError::Environment)?;
+        on_event(StartEvent::Probing);
+        let python = &environment.python;
+        missing.extend(probe::environment(manifest, &installed.dir, python, &self.launcher).await);
+        if !missing.is_empty() {
+            return Err(StartError::Missing(missing));
+        }
+        let prepared = began.elapsed();
+        on_event(StartEvent::Starting);
+        let spec = WorkerSpec {
+            program: Program::python(python, &self.sdk),
+            plugin: plugin_ref(installed, manifest, incarnation),
+            env: manifest.env.clone(),
+            config: json!({}),
+            bounds: bounds(manifest),
+            output,
+        };
+        let worker = Worker::start(spec, &self.launcher).await.map_err(StartError::Worker)?;
+        let import = worker.ready().import_ms;
+        let times = StartTimes {
+            prepare: millis(prepared),
+            worker: millis(began.elapsed().saturating_sub(prepared)),
+            import,
+        };
+        Ok((worker, times))
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn plugin_ref(installed: &Installed, manifest: &Manifest, incarnation: u64) -> PluginRef {
+    PluginRef {
+        name: manifest.name.to_string(),
+        version: manifest.version.clone(),
+        entry: manifest.entry.clone(),
+        dir: installed.dir.to_string_lossy().into_owned(),
+        dialect: manifest.dialect.clone(),
+        instance: manifest.name.to_string(),
+        incarnation,
+    }
+}
+
+fn bounds(manifest: &Manifest) -> Bounds {
+    let limits = &manifest.limits;
+    let tools = limits.tools.iter();
+    Bounds {
+        startup: limits.startup_seconds.as_duration(),
+        call: limits.timeout_seconds.as_duration(),
+        tools: tools
+            .filter_map(|(tool, own)| Some((tool.clone(), own.timeout_seconds?.as_duration())))
+            .collect(),
+        memory_bytes: limits.memory_mb << 20,
+        concurrency: limits.concurrency,
+        ..Bounds::default()
+    }
+}
+
+fn read_lock(installed: &Installed, manifest: &Manifest) -> Result<Option<String>, StartError> {
+    let Some(name) = &manifest.python.lock else { return Ok(None) };
+    let path = installed.dir.join(name);
+    let text = read_bounded(&path, limits::MANIFEST_BYTES_MAX).map_err(|e| {
+        let file = path.display().to_string();
+        let hint = "write the lock file next to hardpoint.toml, or list `requirements` instead";
+        StartError::Lock(Diagnostics::of_file(&file, format!("it cannot be read: {e}"), hint))
+    })?;
+    Ok(Some(text))
+}
+
+fn worker_hint(plugin: &str, failure: &StartFailure) -> String {
+    match failure.error.error_type.as_str() {
+        "ModuleNotFoundError" | "ImportError" => {
+            format!(
+                "correct `entry`, or add the missing package to `requirements` under `[python]`, in {plugin}/hardpoint.toml"
+            )
+        }
+        "ModelMissing" => format!("put the model file where `{plugin}` looks for it, then start it again"),
+        "StartupTimeout" => {
+            format!("if it needs longer, raise `startup_seconds` under `[limits]` in {plugin}/hardpoint.toml")
+        }
+        "MemoryLimitExceeded" | "OutOfMemory" | "MemoryError" => {
+            format!("raise `memory_mb` under `[limits]` in {plugin}/hardpoint.toml")
+        }
+        _ => format!("mend the plugin, then look at it with `hardpoint plugin check {plugin}`"),
+    }
+}

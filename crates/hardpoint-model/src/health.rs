@@ -1,0 +1,163 @@
+//! What the host says about a plugin: health, history, log lines. The bodies of the API.
+//!
+//! Owns field names and their JSON. Must not know how a figure is found.
+
+use crate::exit::{ExitReason, MemoryEnforcer};
+use crate::lifecycle::PluginState;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Whether a worker gives signs of life, apart from what its plugin is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Liveness {
+    /// There is no worker.
+    None,
+    /// Its I/O thread answered the last ping in time.
+    Live,
+    /// It answers, but one call has kept its main thread for longer than `health.stuck_seconds`.
+    Stuck,
+    /// Its I/O thread does not answer: it is stopped, or native code holds the interpreter.
+    Unresponsive,
+}
+
+/// The health of one plugin. Every field is always present.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PluginHealthResponse")]
+pub struct PluginHealth {
+    /// Its name.
+    pub name: String,
+    /// Where in its incarnation it is.
+    pub state: PluginState,
+    /// Why it is FAILED or UNAVAILABLE; null in every other state.
+    pub reason: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The version in its manifest; null when that cannot be read.
+    pub version: Option<String>,
+    /// What it does, or empty.
+    pub description: String,
+    /// Seconds since this incarnation was ready; null while it is not.
+    pub uptime_seconds: Option<f64>,
+    /// When its last call ended.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub last_used: Option<Timestamp>,
+    /// Calls that succeeded, over all incarnations since the host started.
+    pub success_count: u64,
+    /// Calls that failed, over all incarnations since the host started.
+    pub error_count: u64,
+    /// The instance; the plugin's name unless it was given another.
+    pub instance: String,
+    /// Which life of the instance this is, from 1.
+    pub incarnation: u64,
+    /// Process number of the worker.
+    pub pid: Option<u32>,
+    /// How the last worker of it ended; null when none has.
+    pub exit_reason: Option<ExitReason>,
+    /// How often it was restarted, by policy or by hand.
+    pub restarts: u64,
+    /// When the restart policy starts it again.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub restart_at: Option<Timestamp>,
+    /// Whether calls are allowed.
+    pub enabled: bool,
+    /// What it is doing on its way to being ready; null when it is not on the way.
+    pub starting: Option<String>,
+    /// Calls it has right now, waiting ones included.
+    pub calls_in_flight: u32,
+    /// Whether its worker gives signs of life.
+    pub liveness: Liveness,
+    /// Since when its worker gave no sign of life.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub unresponsive_since: Option<Timestamp>,
+    /// Since when one call has kept its main thread, once that is longer than `health.stuck_seconds`.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub main_thread_stuck_since: Option<Timestamp>,
+    /// How long the last call took, in milliseconds.
+    pub last_execution_time_ms: Option<f64>,
+    /// The mean of the last calls (at most 128), failures included, in milliseconds.
+    pub avg_execution_time_ms: Option<f64>,
+    /// What 95 of 100 of the same calls stayed below, in milliseconds.
+    pub p95_execution_time_ms: Option<f64>,
+    /// How much memory its worker's process tree may use; null when the manifest cannot be read.
+    pub memory_limit_bytes: Option<u64>,
+    /// Who enforces that on this machine.
+    pub memory_enforced_by: MemoryEnforcer,
+}
+
+/// One incarnation that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Life {
+    /// Its number, from 1.
+    pub incarnation: u64,
+    /// The state it ended in.
+    pub state: PluginState,
+    /// Why it ended.
+    pub reason: Option<String>,
+    /// How its worker ended; null when there was none.
+    pub exit_reason: Option<ExitReason>,
+    /// When it was begun.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub started_at: Timestamp,
+    /// When it ended.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub ended_at: Timestamp,
+}
+
+/// Everything about one plugin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PluginDetail {
+    /// Its health.
+    #[serde(flatten)]
+    pub health: PluginHealth,
+    /// Its folder.
+    pub dir: String,
+    /// Names of its tools; empty while it is not ready.
+    pub tools: Vec<String>,
+    /// How long its start took, in milliseconds, by step.
+    pub start_ms: Option<StartTimes>,
+    /// What started it again, or will.
+    pub restart_attempts: u32,
+    /// The incarnations that have ended, oldest first; at most 16.
+    pub history: Vec<Life>,
+}
+
+/// How long the steps of a start took, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StartTimes {
+    /// Probes, and making the environment ready.
+    pub prepare: f64,
+    /// From spawn until the plugin was validated.
+    pub worker: f64,
+    /// The import of the plugin, as the worker measured it; part of `worker`.
+    pub import: f64,
+}
+
+/// Where a log line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogSource {
+    /// Written to descriptor 1.
+    Stdout,
+    /// Written to descriptor 2.
+    Stderr,
+    /// Logged by the plugin.
+    Plugin,
+    /// Said by the host about the plugin.
+    Host,
+}
+
+/// One line of a plugin's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LogLine {
+    /// When it was written.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// Where it came from.
+    pub source: LogSource,
+    /// `debug`, `info`, `warning` or `error`; null for stdout and stderr.
+    pub level: Option<String>,
+    /// The text.
+    pub text: String,
+}
