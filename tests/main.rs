@@ -17,5 +17,6 @@ mod isolation;
 mod lifecycle;
 mod memory;
 mod neighbours;
+mod serve;
 mod streams;
 mod support;

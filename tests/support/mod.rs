@@ -1,11 +1,13 @@
-//! What the tests share: the command line as a user runs it, workers as the host runs them, and what
-//! either may leave behind.
+//! What the tests share: the command line as a user runs it, servers, workers as the host runs them, and
+//! what each of them may leave behind.
 
 mod cli;
 mod host;
+mod server;
 
 pub(crate) use cli::{Answer, Cli};
 pub(crate) use host::{TestHost, busy, request};
+pub(crate) use server::{Server, Serving};
 
 use hardpoint_testkit::{left_by_host, soon};
 use std::path::PathBuf;

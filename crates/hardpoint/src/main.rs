@@ -5,6 +5,7 @@
 
 mod cli;
 mod embedded;
+mod serve;
 
 use std::process::ExitCode;
 

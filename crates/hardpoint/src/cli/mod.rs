@@ -11,6 +11,7 @@ mod interrupt;
 mod plugin;
 mod progress;
 mod run;
+mod serve;
 mod show;
 mod terminal;
 mod told;
@@ -67,6 +68,8 @@ enum Verb {
     Run(run::Run),
     /// Call one tool of one plugin
     Call(call::Call),
+    /// Run the host as a server, with every plugin of the plugins folder
+    Serve(serve::Serve),
     /// List, check and make plugins
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -90,7 +93,11 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
 
 /// Runs a verb in a runtime of its own and turns its end into an exit code.
 pub(crate) fn run(cli: Cli) -> ExitCode {
-    start_logging(cli.shared.verbose);
+    start_logging(match (&cli.verb, cli.shared.verbose) {
+        (_, 2..) => "hardpoint=debug",
+        (Verb::Serve(_), _) => "info",
+        (_, 0..2) => "off",
+    });
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return Code::Host.tell(&format!("the runtime could not be started: {e}"), None),
@@ -102,6 +109,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         match verb {
             Verb::Run(run) => run::run(run, &shared, &places).await,
             Verb::Call(call) => call::run(call, &shared, &places).await,
+            Verb::Serve(serve) => serve::run(serve, &shared, &places).await,
             Verb::Plugin(plugin) => plugin::run(plugin, &shared, &places).await,
         }
     });
@@ -123,9 +131,8 @@ fn report(failure: &Failure, json: bool) -> ExitCode {
     code.tell(&failure.to_string(), failure.hint().as_deref())
 }
 
-fn start_logging(verbose: u8) {
+fn start_logging(default: &str) {
     use tracing_subscriber::EnvFilter;
-    let default = if verbose > 1 { "hardpoint=debug" } else { "off" };
     let filter = EnvFilter::try_from_env("HARDPOINT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 }

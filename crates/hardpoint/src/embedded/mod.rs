@@ -10,7 +10,6 @@ mod places;
 
 pub(crate) use failure::Failure;
 pub(crate) use hardpoint_engine::{Catalog, Installed, read_bounded};
-pub(crate) use host::argument_schema;
-pub(crate) use host::{Event, Host};
+pub(crate) use host::{Event, Host, argument_schema, open_starter};
 pub(crate) use pipeline::{Document, Ended, RunEnd, RunEvent, call, run_pipeline, start_stages};
 pub(crate) use places::Places;

@@ -1,0 +1,16 @@
+//! The host that stays: engine and doors in one process, from start to an orderly end.
+//!
+//! Owns the order in which things begin and end, the signals, the lock on the data folder and what other
+//! programs are told. Must not know options or layout: `cli::serve` does.
+//!
+//! ```text
+//! lock data folder -> bind -> open starter -> engine -> announce -> serve
+//!                                                 first signal: drain -> stop accepting -> engine.stop -> 0
+//!                                                 second signal: end at once, shims end the workers
+//! ```
+
+mod claim;
+mod run;
+mod signals;
+
+pub(crate) use run::{Order, run};
