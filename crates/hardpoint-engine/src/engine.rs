@@ -12,7 +12,7 @@ use crate::start::{StartError, StartEvent, StartOrder, Starter};
 use crate::watch;
 use arc_swap::ArcSwap;
 use hardpoint_env::EnvEvent;
-use hardpoint_model::MemoryEnforcer;
+use hardpoint_model::{Diagnostics, MemoryEnforcer, PluginEvent};
 use hardpoint_process::MemoryMode;
 use hardpoint_supervisor::{Captured, Hook, Worker};
 use std::collections::{BTreeMap, HashMap};
@@ -351,7 +351,8 @@ async fn start(
     let installed: Arc<Installed> =
         Arc::new(installed.map_err(|_| StartFailed::plain("its manifest could not be read"))?);
     let _ = shared.inputs.send(Input::Read { life: life.clone(), installed: Arc::clone(&installed) }).await;
-    let manifest = installed.manifest.as_ref().map_err(StartFailed::of_manifest)?;
+    let manifest =
+        installed.manifest.as_ref().map_err(|mistakes| StartFailed::of_manifest(&life.plugin, mistakes))?;
     if manifest.name.as_str() != life.plugin {
         let text =
             format!("its manifest now calls it `{}`: start the host again to see it there", manifest.name);
@@ -380,23 +381,32 @@ fn step(event: &StartEvent) -> String {
 
 impl StartFailed {
     fn plain(reason: &str) -> Self {
-        let event = hardpoint_model::PluginEvent::Broke;
-        Self { event, reason: reason.to_owned(), hint: None, traceback: None, exit: None }
+        let event = PluginEvent::Broke;
+        Self { event, reason: reason.to_owned(), hint: None, detail: None, exit: None }
     }
 
-    fn of_manifest(diagnostics: &hardpoint_model::Diagnostics) -> Self {
-        let hint = Some("correct the manifest, then start the plugin again".to_owned());
-        Self { hint, ..Self::plain(&diagnostics.to_string()) }
+    fn of_manifest(plugin: &str, diagnostics: &Diagnostics) -> Self {
+        let reason = match diagnostics.items.as_slice() {
+            [only] => format!("plugin `{plugin}`: its manifest has a mistake: {}", only.place_and_message()),
+            [first, rest @ ..] => {
+                let (count, first) = (rest.len() + 1, first.place_and_message());
+                format!("plugin `{plugin}`: its manifest has {count} mistakes, the first: {first}")
+            }
+            [] => format!("plugin `{plugin}`: its manifest cannot be read"),
+        };
+        let hint =
+            Some("correct hardpoint.toml, then start the plugin again; its log has every mistake".to_owned());
+        Self { hint, detail: Some(diagnostics.to_string()), ..Self::plain(&reason) }
     }
 
     fn of(plugin: &str, error: &StartError) -> Self {
-        let (traceback, exit) = match error {
+        let (detail, exit) = match error {
             StartError::Worker(failure) => {
                 (failure.error.traceback.clone(), failure.exit.as_ref().map(|exit| exit.reason.clone()))
             }
             StartError::Lock(_) | StartError::Missing(_) | StartError::Environment(_) => (None, None),
         };
-        Self { event: error.event(), reason: error.to_string(), hint: error.hint(plugin), traceback, exit }
+        Self { event: error.event(), reason: error.to_string(), hint: error.hint(plugin), detail, exit }
     }
 }
 

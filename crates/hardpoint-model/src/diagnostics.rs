@@ -24,16 +24,18 @@ pub struct Diagnostic {
     pub hint: Option<String>,
 }
 
+impl Diagnostic {
+    /// The mistake in one line, without its hint.
+    pub fn place_and_message(&self) -> String {
+        let line = self.line.map_or_else(String::new, |line| format!(":{line}"));
+        let field = if self.field.is_empty() { String::new() } else { format!(": {}", self.field) };
+        format!("{}{line}{field}: {}", self.file, self.message)
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        if !self.field.is_empty() {
-            write!(f, ": {}", self.field)?;
-        }
-        write!(f, ": {}", self.message)?;
+        f.write_str(&self.place_and_message())?;
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),

@@ -255,7 +255,11 @@ impl<W: Clone> Entry<W> {
     /// Writes into the plugin's own log.
     pub(super) fn say(&self, level: LogLevel, text: &str) {
         let (name, incarnation) = (&self.name, self.incarnation);
-        tracing::info!(plugin = name, incarnation, "{text}");
+        match level {
+            LogLevel::Debug => tracing::debug!(plugin = name, incarnation, "{text}"),
+            LogLevel::Info => tracing::info!(plugin = name, incarnation, "{text}"),
+            LogLevel::Warning | LogLevel::Error => tracing::warn!(plugin = name, incarnation, "{text}"),
+        }
         self.output.say(level, &format!("[{incarnation}] {text}"));
     }
 }
@@ -279,16 +283,20 @@ impl Why {
             | ExitReason::HostLost
             | ExitReason::ShimLost => look_at_the_log(plugin),
         };
-        Self { reason: format!("its worker {exit}"), hint: Some(hint) }
+        Self { reason: format!("plugin `{plugin}`: its worker {exit}"), hint: Some(hint) }
     }
 
     pub(super) fn of_call(plugin: &str, tool: &str, error: &JobError) -> Self {
-        let reason = format!("tool `{tool}` failed: {}: {}", error.error_type, error.message);
+        let reason =
+            format!("plugin `{plugin}`: tool `{tool}` failed: {}: {}", error.error_type, error.message);
         Self { reason, hint: Some(look_at_the_log(plugin)) }
     }
 
     pub(super) fn hung(plugin: &str, silent_for: Duration) -> Self {
-        let reason = format!("its worker gave no sign of life for {:.0} s", silent_for.as_secs_f64());
+        let reason = format!(
+            "plugin `{plugin}`: its worker gave no sign of life for {:.0} s",
+            silent_for.as_secs_f64()
+        );
         Self { reason, hint: Some(look_at_the_log(plugin)) }
     }
 }

@@ -48,7 +48,8 @@ pub(crate) struct StartFailed {
     pub(crate) event: PluginEvent,
     pub(crate) reason: String,
     pub(crate) hint: Option<String>,
-    pub(crate) traceback: Option<String>,
+    /// More than fits a reason, for the log: a traceback, or every mistake of a manifest.
+    pub(crate) detail: Option<String>,
     pub(crate) exit: Option<ExitReason>,
 }
 
@@ -279,11 +280,11 @@ impl<W: Clone> Entry<W> {
     }
 
     fn start_failed(&mut self, failed: StartFailed, scene: &mut Scene<'_, W>) {
-        let StartFailed { event, reason, hint, traceback, exit } = failed;
+        let StartFailed { event, reason, hint, detail, exit } = failed;
         self.starting = None;
         self.phase = Phase::Idle;
-        if let Some(traceback) = traceback {
-            self.say(LogLevel::Error, &traceback);
+        if let Some(detail) = detail {
+            self.say(LogLevel::Error, &detail);
         }
         let ended = ended_as(exit.as_ref());
         self.exit_reason = exit;

@@ -127,7 +127,7 @@ impl World {
 
     fn start_fails(&mut self, event: PluginEvent) {
         let Some(life) = self.starting.take() else { return };
-        let failed = StartFailed { event, reason: "no".to_owned(), hint: None, traceback: None, exit: None };
+        let failed = StartFailed { event, reason: "no".to_owned(), hint: None, detail: None, exit: None };
         self.input(Input::Started { life, result: Err(failed) });
     }
 
@@ -274,13 +274,16 @@ fn a_failed_plugin_stays_failed_until_it_is_restarted_as_a_new_incarnation() {
     let mut world = World::new(settings(RestartPolicy::Never, FailOn::Fatal));
     world.start_ends_well();
     world.worker_ends(crash());
-    world.pass(Duration::from_secs(3600));
+    world.pass(Duration::from_hours(1));
     assert_eq!((world.state(), world.starting.is_none()), (PluginState::Failed, true));
     world.ask(Ask::Restart);
     world.start_ends_well();
     let entry = &world.core.entries[NAME];
     assert_eq!((entry.state, entry.incarnation, entry.restarts), (PluginState::Initialized, 2, 1));
-    assert_eq!(entry.history[0].reason.as_deref(), Some("its worker was killed by signal 11 (SIGSEGV)"));
+    assert_eq!(
+        entry.history[0].reason.as_deref(),
+        Some("plugin `ocr`: its worker was killed by signal 11 (SIGSEGV)")
+    );
 }
 
 #[test]
@@ -307,7 +310,7 @@ fn a_crash_loop_is_restarted_five_times_and_then_stays_failed_with_its_history()
 fn a_missing_need_is_unavailable_and_no_policy_restarts_it() {
     let mut world = World::new(settings(RestartPolicy::Always, FailOn::Fatal));
     world.start_fails(PluginEvent::NeedMissing);
-    world.pass(Duration::from_secs(600));
+    world.pass(Duration::from_mins(10));
     assert_eq!((world.state(), world.starting.is_none()), (PluginState::Unavailable, true));
 }
 
@@ -338,7 +341,7 @@ fn an_unloaded_plugin_is_loaded_in_a_new_incarnation() {
     world.start_ends_well();
     world.ask(Ask::Unload);
     world.worker_ends(ExitReason::OwnStop);
-    world.pass(Duration::from_secs(600));
+    world.pass(Duration::from_mins(10));
     assert_eq!((world.state(), world.starting.is_none()), (PluginState::Loaded, true));
     world.ask(Ask::Load);
     world.start_ends_well();
