@@ -1,0 +1,221 @@
+//! The engine as everybody else sees it: look at the snapshot, ask for something, stop.
+//!
+//! Owns the handle and its waits. The loop behind it is in `turns`, the way to a ready worker in `begin`. Must
+//! not decide anything about plugins.
+
+mod begin;
+mod turns;
+
+use crate::call::Refusal;
+use crate::catalog::{Catalog, CatalogError};
+use crate::core::{Ask, Input};
+use crate::limits::{COMMAND_QUEUE, INPUT_QUEUE};
+use crate::settings::Settings;
+use crate::snapshot::{PluginView, Snapshot};
+use crate::start::Starter;
+use arc_swap::ArcSwap;
+use hardpoint_model::MemoryEnforcer;
+use hardpoint_process::MemoryMode;
+use hardpoint_supervisor::{Hook, Worker};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use turns::Loop;
+
+/// Something that can be done with a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Verb {
+    Load,
+    Unload,
+    Restart,
+    Enable,
+    Disable,
+    Prefetch,
+}
+
+/// How far a verb got.
+#[derive(Debug)]
+pub struct Answer {
+    /// The plugin afterwards.
+    pub plugin: Arc<PluginView>,
+    /// Whether it is done; if not, it goes on.
+    pub done: bool,
+}
+
+/// The engine, as everybody else sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    snapshot: ArcSwap<Snapshot>,
+    commands: mpsc::Sender<Command>,
+    pub(crate) inputs: mpsc::Sender<Input<Worker>>,
+    plugins_dir: PathBuf,
+    draining: AtomicBool,
+    enforcer: MemoryEnforcer,
+    starter: Arc<Starter>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Input(Input<Worker>),
+    Stop(oneshot::Sender<()>),
+}
+
+impl Engine {
+    /// Reads the plugins folder, and begins to start every plugin in it. The handle of the loop ends after
+    /// [`Engine::stop`].
+    pub fn start(
+        settings: Settings,
+        plugins_dir: &Path,
+        starter: Starter,
+    ) -> Result<(Self, JoinHandle<()>), CatalogError> {
+        let catalog = Catalog::read(plugins_dir)?;
+        let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
+        let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
+        let shared = Arc::new(Shared {
+            snapshot: ArcSwap::default(),
+            commands,
+            inputs,
+            plugins_dir: plugins_dir.to_owned(),
+            draining: AtomicBool::new(false),
+            enforcer: enforcer(starter.launcher().memory_mode()),
+            starter: Arc::new(starter),
+        });
+        let mut turns = Loop::new(Arc::clone(&shared), settings);
+        // Before anybody can look, so that no plugin is ever unknown.
+        turns.take(Input::Found(catalog.iter().cloned().collect()));
+        let handle = tokio::spawn(turns.run(command_queue, input_queue));
+        Ok((Self { shared }, handle))
+    }
+
+    /// All plugins, as they are now. Never waits.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.snapshot.load_full()
+    }
+
+    /// The plugin of this name.
+    pub fn plugin(&self, name: &str) -> Result<Arc<PluginView>, Refusal> {
+        let snapshot = self.shared.snapshot.load();
+        snapshot.plugins.get(name).cloned().ok_or_else(|| Refusal::UnknownPlugin {
+            name: name.to_owned(),
+            known: snapshot.plugins.keys().cloned().collect(),
+        })
+    }
+
+    /// Does something with a plugin and waits for at most `patience` until it is done.
+    pub async fn ask(&self, name: &str, verb: Verb, patience: Duration) -> Result<Answer, Refusal> {
+        if self.is_draining() {
+            return Err(Refusal::Stopping);
+        }
+        if verb == Verb::Load && self.plugin(name).is_err() {
+            self.look_for_new_plugins().await?;
+        }
+        let plugin = self.plugin(name)?;
+        let ask = match verb {
+            Verb::Load => Ask::Load,
+            Verb::Unload => Ask::Unload,
+            Verb::Restart => Ask::Restart,
+            Verb::Enable => Ask::Enable(true),
+            Verb::Disable => Ask::Enable(false),
+            Verb::Prefetch => return self.hook(plugin, Hook::Prefetch, patience).await,
+        };
+        let (settled, done) = oneshot::channel();
+        self.command(Input::Asked { plugin: name.to_owned(), ask, settled })?;
+        let done = tokio::time::timeout(patience, done).await.is_ok();
+        let plugin = self.plugin(name)?;
+        match verb {
+            Verb::Enable if done => self.hook(plugin, Hook::Enable, patience).await,
+            Verb::Disable if done => {
+                let idle = tokio::time::timeout(patience, plugin.activity.until_idle()).await.is_ok();
+                if idle {
+                    self.hook(plugin, Hook::Disable, patience).await
+                } else {
+                    Ok(Answer { plugin, done: idle })
+                }
+            }
+            Verb::Load | Verb::Unload | Verb::Restart | Verb::Enable | Verb::Disable | Verb::Prefetch => {
+                Ok(Answer { plugin, done })
+            }
+        }
+    }
+
+    /// Takes no calls and no verbs any more.
+    pub fn drain(&self) {
+        self.shared.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether [`Engine::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Acquire)
+    }
+
+    /// Waits until no plugin has a call.
+    pub async fn until_idle(&self) {
+        for plugin in self.snapshot().plugins.values() {
+            plugin.activity.until_idle().await;
+        }
+    }
+
+    /// Stops every worker in order, and returns when no process is left.
+    pub async fn stop(&self) {
+        self.drain();
+        let (stopped, done) = oneshot::channel();
+        if self.shared.commands.send(Command::Stop(stopped)).await.is_ok() {
+            let _ = done.await;
+        }
+        self.shared.starter.launcher().all_gone().await;
+    }
+
+    fn command(&self, input: Input<Worker>) -> Result<(), Refusal> {
+        self.shared.commands.try_send(Command::Input(input)).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => Refusal::HostBusy,
+            mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
+        })
+    }
+
+    async fn look_for_new_plugins(&self) -> Result<(), Refusal> {
+        let dir = self.shared.plugins_dir.clone();
+        let read = tokio::task::spawn_blocking(move || Catalog::read(&dir)).await;
+        let Ok(Ok(catalog)) = read else { return Ok(()) };
+        let (settled, seen) = oneshot::channel();
+        self.command(Input::Found(catalog.iter().cloned().collect()))?;
+        // Commands are taken in order: when this one is answered, the one before is done.
+        self.command(Input::Asked { plugin: String::new(), ask: Ask::Load, settled })?;
+        let _ = seen.await;
+        Ok(())
+    }
+
+    /// Runs a lifecycle hook, if there is a worker to run it.
+    async fn hook(&self, plugin: Arc<PluginView>, hook: Hook, patience: Duration) -> Result<Answer, Refusal> {
+        let Some(worker) = plugin.worker.clone().filter(|_| plugin.state.takes_calls()) else {
+            return if hook == Hook::Prefetch {
+                Err(Refusal::of(&plugin))
+            } else {
+                Ok(Answer { plugin, done: true })
+            };
+        };
+        let name = plugin.name.clone();
+        match tokio::time::timeout(patience, worker.hook(hook)).await {
+            Ok(Ok(Ok(_))) => Ok(Answer { plugin: self.plugin(&name)?, done: true }),
+            Ok(Ok(Err(error))) => Err(Refusal::Hook(Box::new(error))),
+            Ok(Err(lost)) => Err(Refusal::Hook(Box::new(lost.to_job_error(&name)))),
+            Err(_) => Ok(Answer { plugin: self.plugin(&name)?, done: false }),
+        }
+    }
+}
+
+fn enforcer(mode: &MemoryMode) -> MemoryEnforcer {
+    match mode {
+        MemoryMode::CgroupV2(_) => MemoryEnforcer::CgroupV2,
+        MemoryMode::CgroupV1(_) => MemoryEnforcer::CgroupV1,
+        MemoryMode::Sampler => MemoryEnforcer::Sampler,
+    }
+}

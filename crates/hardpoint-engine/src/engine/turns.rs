@@ -1,0 +1,178 @@
+//! The loop: takes inputs to the core, carries out what it decided, publishes the snapshot.
+//!
+//! Owns every effect. Must not decide anything about plugins.
+
+use super::begin::begin;
+use super::{Command, Shared};
+use crate::core::{Core, Effect, Entry, Input, LifeId, Now, Phase};
+use crate::limits::TICK;
+use crate::settings::Settings;
+use crate::snapshot::{PluginView, Snapshot};
+use crate::watch;
+use hardpoint_model::MemoryEnforcer;
+use hardpoint_supervisor::{Captured, Worker};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+
+pub(super) struct Loop {
+    shared: Arc<Shared>,
+    core: Core<Worker>,
+    turns: Arc<Semaphore>,
+    pace: watch::Pace,
+    starts: HashMap<String, AbortHandle>,
+    tasks: JoinSet<()>,
+}
+
+impl Loop {
+    pub(super) fn new(shared: Arc<Shared>, settings: Settings) -> Self {
+        Self {
+            shared,
+            turns: Arc::new(Semaphore::new(settings.starts_at_once.max(1))),
+            pace: watch::Pace::of(&settings),
+            core: Core::new(settings),
+            starts: HashMap::new(),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// One input, decided on and carried out.
+    pub(super) fn take(&mut self, input: Input<Worker>) {
+        self.core.on(input, Now::read());
+        self.turn();
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut inputs: mpsc::Receiver<Input<Worker>>,
+    ) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let stopped = loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Input(input)) => self.core.on(input, Now::read()),
+                    Some(Command::Stop(stopped)) => break Some(stopped),
+                    None => break None,
+                },
+                Some(input) = inputs.recv() => self.core.on(input, Now::read()),
+                Some(_) = self.tasks.join_next() => continue,
+                _ = tick.tick() => self.core.on_tick(Now::read()),
+            }
+            self.turn();
+        };
+        commands.close();
+        self.close(inputs).await;
+        if let Some(stopped) = stopped {
+            let _ = stopped.send(());
+        }
+    }
+
+    /// Carries out what was decided. The snapshot is published before anybody is told.
+    fn turn(&mut self) {
+        let effects = self.core.take_effects();
+        self.publish();
+        for effect in effects {
+            match effect {
+                Effect::Start { life, dir, output } => self.start(life, dir, output),
+                Effect::AbortStart { plugin } => {
+                    if let Some(start) = self.starts.remove(&plugin) {
+                        start.abort();
+                    }
+                }
+                Effect::Watch { life, worker, activity } => {
+                    self.tasks.spawn(watch::end(life.clone(), worker.clone(), self.shared.inputs.clone()));
+                    self.tasks.spawn(watch::pulse(
+                        life,
+                        worker,
+                        activity,
+                        self.pace,
+                        self.shared.inputs.clone(),
+                    ));
+                }
+                Effect::Stop { worker, grace } => {
+                    self.tasks.spawn(async move { drop(worker.stop(grace).await) });
+                }
+                Effect::Tell(whom) => drop(whom.send(())),
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let enforcer = self.shared.enforcer;
+        let changed: Vec<_> =
+            self.core.take_changed().into_iter().map(|entry| Arc::new(view(entry, enforcer))).collect();
+        if changed.is_empty() {
+            return;
+        }
+        let before = self.shared.snapshot.load();
+        let mut plugins: BTreeMap<String, Arc<PluginView>> = before.plugins.clone();
+        plugins.extend(changed.into_iter().map(|view| (view.name.clone(), view)));
+        self.shared.snapshot.store(Arc::new(Snapshot { version: before.version + 1, plugins }));
+    }
+
+    fn start(&mut self, life: LifeId, dir: PathBuf, output: Captured) {
+        let (shared, turns, plugin) =
+            (Arc::clone(&self.shared), Arc::clone(&self.turns), life.plugin.clone());
+        let task = self.tasks.spawn(async move {
+            let Ok(_turn) = turns.acquire().await else { return };
+            let inputs = shared.inputs.clone();
+            let result = begin(&shared, &life, dir, output).await;
+            let _ = inputs.send(Input::Started { life, result }).await;
+        });
+        self.starts.insert(plugin, task);
+    }
+
+    async fn close(mut self, mut inputs: mpsc::Receiver<Input<Worker>>) {
+        self.starts.drain().for_each(|(_, start)| start.abort());
+        let workers = self.core.close();
+        self.turn();
+        let mut stops: JoinSet<()> = JoinSet::new();
+        for worker in workers {
+            let grace = self.pace.stop_grace;
+            stops.spawn(async move { drop(worker.stop(grace).await) });
+        }
+        // Ends are still noted, so that whoever waits for an answer about one gets it.
+        loop {
+            tokio::select! {
+                stopped = stops.join_next() => if stopped.is_none() { break },
+                Some(input) = inputs.recv() => {
+                    self.core.on(input, Now::read());
+                    self.core.take_effects().into_iter().for_each(|effect| if let Effect::Tell(whom) = effect {
+                        let _ = whom.send(());
+                    });
+                    self.publish();
+                }
+            }
+        }
+        self.tasks.shutdown().await;
+    }
+}
+
+fn view(entry: &Entry<Worker>, enforcer: MemoryEnforcer) -> PluginView {
+    PluginView {
+        name: entry.name.clone(),
+        installed: Arc::clone(&entry.installed),
+        state: entry.state,
+        reason: entry.reason.clone(),
+        hint: entry.hint.clone(),
+        incarnation: entry.incarnation,
+        enabled: entry.enabled,
+        starting: entry.starting.clone(),
+        stopping: matches!(entry.phase, Phase::Stopping { .. }),
+        ready_at: entry.ready_at,
+        exit_reason: entry.exit_reason.clone(),
+        restarts: entry.restarts,
+        restart_attempts: entry.attempts.count,
+        restart_at: entry.restart_at.map(|(_, at)| at),
+        history: entry.history.iter().cloned().collect(),
+        times: entry.times,
+        worker: entry.phase.worker().cloned(),
+        activity: Arc::clone(&entry.activity),
+        output: entry.output.clone(),
+        enforcer,
+    }
+}
