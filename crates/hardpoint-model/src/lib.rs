@@ -1,8 +1,9 @@
-//! The vocabulary of Hardpoint: manifest, pipeline, schemas, errors, exit reasons.
+//! The vocabulary of Hardpoint: manifest, pipeline, configuration, schemas, errors, exit reasons.
 //!
 //! Pure data and pure functions: nothing here reads a file, starts a process or knows the time.
 //! Text that comes from outside is parsed into these types with every mistake reported at once.
 
+pub mod config;
 pub mod diagnostics;
 pub mod document;
 mod error;
@@ -19,6 +20,7 @@ pub mod schema;
 pub mod seconds;
 mod suggest;
 
+pub use config::Config;
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use error::{Category, JobError, ResourceShortfall};
 pub use exit::{Exit, ExitReason, MemoryEnforcer};

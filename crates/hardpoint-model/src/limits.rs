@@ -6,6 +6,9 @@ pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of one pipeline definition: 64 stages with 16 KiB of config each.
 pub const PIPELINE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Bytes of one `hardpoint.yaml`: a thousand plugins with 256 bytes of settings each.
+pub const CONFIG_BYTES_MAX: usize = 256 * 1024;
+
 /// Stages of one pipeline. The longest real chain seen has 9.
 pub const PIPELINE_STAGES_MAX: usize = 64;
 
@@ -53,3 +56,12 @@ pub const MEMORY_MB_MAX: u64 = 16 * 1024 * 1024;
 
 /// Calls that one worker may run at a time; the protocol's `CALLS_IN_FLIGHT_MAX`.
 pub const CONCURRENCY_MAX: u32 = 1024;
+
+/// Plugins that are started at the same time: each start is a process that imports packages.
+pub const STARTS_AT_ONCE_MAX: u32 = 256;
+
+/// 2 GiB in MiB, the largest blob of the worker protocol.
+pub const BODY_MB_MAX: u32 = 2048;
+
+/// Requests a second: far above what one host serves.
+pub const REQUESTS_PER_SECOND_MAX: u32 = 1_000_000;

@@ -19,6 +19,11 @@ impl Seconds {
         Self(seconds as u64 * 1000)
     }
 
+    /// A part of a second, given in milliseconds.
+    pub(crate) const fn millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
     /// Milliseconds, as the worker protocol counts.
     pub const fn as_millis(self) -> u64 {
         self.0

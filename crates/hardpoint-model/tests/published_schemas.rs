@@ -30,3 +30,8 @@ fn the_manifest_schema_is_current() {
 fn the_pipeline_schema_is_current() {
     check("pipeline.schema.json", &hardpoint_model::pipeline::schema());
 }
+
+#[test]
+fn the_configuration_schema_is_current() {
+    check("config.schema.json", &hardpoint_model::config::schema());
+}

@@ -20,6 +20,7 @@ use crate::seconds::Seconds;
 
 pub use needs::{Dependency, DependencyError, Model, Needs};
 pub use parse::schema;
+pub(crate) use parse::without_null;
 pub use requirement::{Requirement, RequirementError, normal_name};
 
 /// The file that describes a plugin to Hardpoint.

@@ -1,0 +1,233 @@
+//! Owns `hardpoint.yaml`: what an operator decides about a host, and where each of these values came from.
+//! Knows neither files nor the environment: their content is passed in.
+//!
+//! ```text
+//! command line  >  environment HARDPOINT_*  >  file  >  defaults      each a layer of the same keys
+//! ```
+//!
+//! One JSON Schema, generated from these types, checks every layer and completes the file in editors
+//! (`docs/reference/config.schema.json`).
+
+mod formats;
+mod layers;
+mod names;
+mod parse;
+mod text;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{BODY_MB_MAX, REQUESTS_PER_SECOND_MAX, STARTS_AT_ONCE_MAX};
+use crate::restart::{FailOn, Restart, RestartPolicy};
+use crate::seconds::Seconds;
+
+pub use layers::{Entry, Loaded, Origin};
+pub use parse::{ConfigFile, Flag, Sources, load, schema};
+
+/// How a host is set up. Every key may be left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(title = "Hardpoint configuration", deny_unknown_fields)]
+pub struct Config {
+    /// Address and port that the server listens on: `127.0.0.1:8700`. Port 0 takes a free one.
+    #[schemars(with = "String", extend("format" = "listen-address"))]
+    pub listen: SocketAddr,
+    /// Folder for environments, tokens and other data; relative to the file. Without it: the user's data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 4096))]
+    pub data_dir: Option<PathBuf>,
+    /// Folder whose sub-folders are plugins; relative to the file. Without it: `examples/plugins` if it is there, else `plugins`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1, max = 4096))]
+    pub plugins_dir: Option<PathBuf>,
+    /// What the server logs: `warn`, `info`, `debug`, or by part: `info,hardpoint_env=debug`.
+    #[schemars(length(min = 1, max = 1024))]
+    pub log: String,
+    /// Which failure of a call takes its plugin down.
+    pub fail_on: FailOn,
+    /// When and how a plugin that ended is started again.
+    pub restart: Restart,
+    /// How signs of life are looked for.
+    pub health: Health,
+    /// How plugins are started.
+    pub load: Load,
+    /// How the host ends.
+    pub stop: Stop,
+    /// What the doors let in.
+    pub http: Http,
+    /// What is different for single plugins, by name.
+    #[schemars(extend("maxProperties" = 1024, "propertyNames" = {"format": "plugin-name"}))]
+    pub plugins: BTreeMap<String, PluginConfig>,
+}
+
+/// How signs of life are looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Health {
+    /// How often a worker is asked for a sign of life, in seconds.
+    pub ping_seconds: Seconds,
+    /// A worker that leaves a ping unanswered for so long is shown as unresponsive, in seconds.
+    pub unresponsive_seconds: Seconds,
+    /// A call that keeps the main thread of its worker for longer is shown as stuck, in seconds.
+    pub stuck_seconds: Seconds,
+    /// A worker without calls that is unresponsive for so long is ended, and its plugin FAILED, in seconds.
+    pub kill_idle_seconds: Seconds,
+}
+
+/// How plugins are started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Load {
+    /// How many plugins are started at the same time.
+    #[schemars(range(min = 1, max = STARTS_AT_ONCE_MAX))]
+    pub starts_at_once: u32,
+}
+
+/// How the host ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Stop {
+    /// How long requests in flight may take to end when the server stops, in seconds.
+    pub drain_seconds: Seconds,
+    /// How long a worker that is stopped may finish its calls, in seconds.
+    pub grace_seconds: Seconds,
+}
+
+/// What the doors let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Http {
+    /// Names that a request may call this host by, besides those of the loopback interface and the address it listens on.
+    #[schemars(length(max = 64), extend("items" = {"type": "string", "maxLength": 253, "format": "host-name"}))]
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages, besides the server's own, whose scripts may call: `https://app.example.com`.
+    #[schemars(length(max = 64), extend("items" = {"type": "string", "maxLength": 512, "format": "origin"}))]
+    pub allowed_origins: Vec<String>,
+    /// Largest body of a request, in MiB.
+    #[schemars(range(min = 1, max = BODY_MB_MAX))]
+    pub body_mb_max: u32,
+    /// Requests of one token in a second, on average; without it there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = REQUESTS_PER_SECOND_MAX))]
+    pub requests_per_second: Option<u32>,
+}
+
+/// What is different for one plugin; what is not given here is as for all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct PluginConfig {
+    /// Whether it takes calls from the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// When and how it is started again.
+    #[serde(skip_serializing_if = "RestartOfOne::is_empty")]
+    pub restart: RestartOfOne,
+    /// Which failure of a call takes it down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "FailOn")]
+    pub fail_on: Option<FailOn>,
+}
+
+/// When and how one plugin is started again; what is not given here is as for all.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct RestartOfOne {
+    /// When it is started again by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "RestartPolicy")]
+    pub policy: Option<RestartPolicy>,
+    /// The wait before each attempt, in seconds; the last one is used for all that follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), extend("items" = {"type": "number", "minimum": 0, "maximum": 86400}))]
+    pub delays_seconds: Option<Vec<f64>>,
+    /// How many attempts in a row, before it stays FAILED.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub attempts_max: Option<u32>,
+    /// After this long without an end the attempts count from zero again, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Seconds")]
+    pub healthy_seconds: Option<Seconds>,
+}
+
+impl RestartOfOne {
+    /// Whether nothing is different.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The whole: what is given here, and the rest as for all.
+    pub fn over(&self, all: &Restart) -> Restart {
+        Restart {
+            policy: self.policy.unwrap_or(all.policy),
+            delays_seconds: self.delays_seconds.clone().unwrap_or_else(|| all.delays_seconds.clone()),
+            attempts_max: self.attempts_max.unwrap_or(all.attempts_max),
+            healthy_seconds: self.healthy_seconds.unwrap_or(all.healthy_seconds),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8700)),
+            data_dir: None,
+            plugins_dir: None,
+            log: "info".to_owned(),
+            fail_on: FailOn::default(),
+            restart: Restart::default(),
+            health: Health::default(),
+            load: Load::default(),
+            stop: Stop::default(),
+            http: Http::default(),
+            plugins: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            ping_seconds: Seconds::millis(500),
+            unresponsive_seconds: Seconds::whole(1),
+            stuck_seconds: Seconds::whole(10),
+            kill_idle_seconds: Seconds::whole(30),
+        }
+    }
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self { starts_at_once: 4 }
+    }
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { drain_seconds: Seconds::whole(20), grace_seconds: Seconds::whole(10) }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            body_mb_max: 64,
+            requests_per_second: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
