@@ -4,6 +4,7 @@
 //! started as a shim, because a shim must not have threads, a runtime or a parsed command line.
 
 mod cli;
+mod configuration;
 mod embedded;
 mod serve;
 

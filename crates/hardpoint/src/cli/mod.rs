@@ -4,10 +4,12 @@
 //! [`crate::embedded`].
 
 mod call;
+mod config;
 mod exit_code;
 mod fields;
 mod files;
 mod interrupt;
+mod log;
 mod plugin;
 mod progress;
 mod run;
@@ -16,9 +18,12 @@ mod show;
 mod terminal;
 mod told;
 
+use crate::configuration::{self, Wanted};
 use crate::embedded::{Failure, Places};
 use clap::{Args, Parser, Subcommand};
 use exit_code::Code;
+use hardpoint_model::config::{Flag, Loaded};
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,11 +54,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Shared {
     /// Folder whose sub-folders are plugins [default: `examples/plugins` here if it is there, else `plugins` here]
-    #[arg(long, global = true, value_name = "DIR", env = "HARDPOINT_PLUGINS_DIR")]
-    plugins_dir: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "DIR")]
+    plugins_dir: Option<String>,
     /// Folder for environments and other data [default: the user's data folder]
-    #[arg(long, global = true, value_name = "DIR", env = "HARDPOINT_DATA_DIR")]
-    data_dir: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Configuration: .yaml, .toml or .json [default: hardpoint.yaml here if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "HARDPOINT_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
     /// Print exactly one JSON document on stdout
     #[arg(long, global = true)]
     json: bool,
@@ -70,6 +78,9 @@ enum Verb {
     Call(call::Call),
     /// Run the host as a server, with every plugin of the plugins folder
     Serve(serve::Serve),
+    /// Show and check the configuration
+    #[command(subcommand)]
+    Config(config::Config),
     /// List, check and make plugins
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -91,33 +102,60 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
     })
 }
 
-/// Runs a verb in a runtime of its own and turns its end into an exit code.
+/// Runs a verb and turns its end into an exit code.
 pub(crate) fn run(cli: Cli) -> ExitCode {
-    start_logging(match (&cli.verb, cli.shared.verbose) {
-        (_, 2..) => "hardpoint=debug",
-        (Verb::Serve(_), _) => "info",
-        (_, 0..2) => "off",
-    });
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(e) => return Code::Host.tell(&format!("the runtime could not be started: {e}"), None),
-    };
     let Cli { shared, verb } = cli;
-    let json = shared.json;
-    let ended = runtime.block_on(async {
-        let places = Places::find(shared.plugins_dir.clone(), shared.data_dir.clone())?;
-        match verb {
-            Verb::Run(run) => run::run(run, &shared, &places).await,
-            Verb::Call(call) => call::run(call, &shared, &places).await,
-            Verb::Serve(serve) => serve::run(serve, &shared, &places).await,
-            Verb::Plugin(plugin) => plugin::run(plugin, &shared, &places).await,
-        }
-    });
+    match configured(verb, &shared) {
+        Ok(code) => code.into(),
+        Err(failure) => report(&failure, shared.json),
+    }
+}
+
+fn configured(verb: Verb, shared: &Shared) -> Result<Code, Failure> {
+    let loaded = configuration::read(wanted(&verb, shared))?;
+    match &verb {
+        Verb::Serve(_) => log::for_server(&loaded)?,
+        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Plugin(_) => log::for_command(&loaded)?,
+    }
+    let threads = match &verb {
+        Verb::Serve(_) => std::thread::available_parallelism().map_or(2, NonZero::get).max(2),
+        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Plugin(_) => 2,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::host("the runtime could not be started", &e))?;
+    let ended = runtime.block_on(dispatch(verb, shared, &loaded));
     // Whatever still reads a pipe or a file must not hold up the exit.
     runtime.shutdown_background();
-    match ended {
-        Ok(code) => code.into(),
-        Err(failure) => report(&failure, json),
+    ended
+}
+
+async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, Failure> {
+    let places = Places::of(&loaded.config)?;
+    match verb {
+        Verb::Run(run) => run::run(run, shared, &places).await,
+        Verb::Call(call) => call::run(call, shared, &places).await,
+        Verb::Serve(_) => serve::run(shared, loaded, &places).await,
+        Verb::Config(config) => config::run(&config, shared, loaded),
+        Verb::Plugin(plugin) => plugin::run(plugin, shared, &places).await,
+    }
+}
+
+/// The options that are keys of the configuration, too.
+fn wanted(verb: &Verb, shared: &Shared) -> Wanted {
+    let flag = |option, key, text: Option<&String>| text.map(|text| Flag { option, key, text: text.clone() });
+    let listen = match verb {
+        Verb::Serve(serve) => flag("--listen", "listen", serve.listen()),
+        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Plugin(_) => None,
+    };
+    let log =
+        (shared.verbose > 1).then(|| Flag { option: "-vv", key: "log", text: "hardpoint=debug".to_owned() });
+    let folders = [
+        flag("--plugins-dir", "plugins_dir", shared.plugins_dir.as_ref()),
+        flag("--data-dir", "data_dir", shared.data_dir.as_ref()),
+    ];
+    Wanted {
+        file: shared.config.clone(),
+        flags: folders.into_iter().chain([listen, log]).flatten().collect(),
     }
 }
 
@@ -129,10 +167,4 @@ fn report(failure: &Failure, json: bool) -> ExitCode {
         return code.into();
     }
     code.tell(&failure.to_string(), failure.hint().as_deref())
-}
-
-fn start_logging(default: &str) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("HARDPOINT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 }

@@ -12,4 +12,4 @@ pub(crate) use failure::Failure;
 pub(crate) use hardpoint_engine::{Catalog, Installed, read_bounded};
 pub(crate) use host::{Event, Host, argument_schema, open_starter};
 pub(crate) use pipeline::{Document, Ended, RunEnd, RunEvent, call, run_pipeline, start_stages};
-pub(crate) use places::Places;
+pub(crate) use places::{Places, default_data, default_plugins};

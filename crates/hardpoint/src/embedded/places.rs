@@ -1,6 +1,7 @@
 //! Where things are: the plugins folder and the data folder.
 
 use super::Failure;
+use hardpoint_model::Config;
 use std::path::{Path, PathBuf};
 
 /// The folders of one command.
@@ -13,25 +14,26 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// The folders asked for, else the defaults.
-    pub(crate) fn find(plugins: Option<PathBuf>, data: Option<PathBuf>) -> Result<Self, Failure> {
-        let here = std::env::current_dir().map_err(|e| Failure::host("the current folder is gone", &e))?;
-        let plugins = plugins.unwrap_or_else(|| default_plugins(&here));
-        let data = data.or_else(default_data).ok_or_else(|| {
+    /// The folders that are configured.
+    pub(crate) fn of(config: &Config) -> Result<Self, Failure> {
+        let plugins = config.plugins_dir.clone().ok_or_else(|| {
+            Failure::request("there is no plugins folder", "name one with `--plugins-dir DIR`")
+        })?;
+        let data = config.data_dir.clone().ok_or_else(|| {
             Failure::request("there is no place for data: HOME is not set", "give one with `--data-dir DIR`")
         })?;
-        Ok(Self { plugins: here.join(plugins), data: here.join(data) })
+        Ok(Self { plugins, data })
     }
 }
 
-fn default_plugins(here: &Path) -> PathBuf {
-    let own = here.join("plugins");
+/// `examples/plugins` here if it is there, else `plugins` here.
+pub(crate) fn default_plugins(here: &Path) -> PathBuf {
     let examples = here.join("examples/plugins");
-    if examples.is_dir() { examples } else { own }
+    if examples.is_dir() { examples } else { here.join("plugins") }
 }
 
 /// `$XDG_DATA_HOME/hardpoint`, else `~/.local/share/hardpoint`.
-fn default_data() -> Option<PathBuf> {
+pub(crate) fn default_data() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")))?;
     Some(base.join("hardpoint"))

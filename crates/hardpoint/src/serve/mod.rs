@@ -10,7 +10,9 @@
 //! ```
 
 mod claim;
+mod notify;
 mod run;
 mod signals;
 
+pub(crate) use claim::running;
 pub(crate) use run::{Order, run};

@@ -1,6 +1,7 @@
 //! From an order to a server that has ended.
 
 use super::claim::{Claim, ClaimError};
+use super::notify::{State, notify};
 use super::signals::{Ending, Signals};
 use crate::embedded::{Failure, Places, open_starter};
 use hardpoint_engine::{Engine, Settings};
@@ -29,7 +30,7 @@ pub(crate) async fn run(
     listening: impl FnOnce(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(|e| Failure::host("signals cannot be received", &e))?;
-    let claim = Claim::take(&order.places.data).map_err(claim_failure)?;
+    let claim = Claim::take(&order.places.data).map_err(|e| claim_failure(&e))?;
     let (listener, url) = bind(order.listen).await?;
     let starter = open_starter(&order.places)?;
     let (engine, engine_loop) = Engine::start(order.engine, &order.places.plugins, starter)?;
@@ -39,6 +40,7 @@ pub(crate) async fn run(
     let doors = tokio::spawn(hardpoint_server::serve(engine.clone(), listener, order.server, stop_wanted));
     tracing::info!(url, plugins = %order.places.plugins.display(), data = %order.places.data.display(), "listening");
     let told = listening(&url);
+    notify(State::Ready(&url));
     let server = Running { signals, claim, engine, engine_loop, doors, stop: Some(stop), drain: order.drain };
     match told {
         Ok(()) => server.until_ended().await,
@@ -73,6 +75,7 @@ impl Running {
     /// Ends in order; another signal ends it at once.
     async fn end(self) -> Result<(), Failure> {
         let Self { mut signals, claim, engine, engine_loop, mut doors, stop, drain } = self;
+        notify(State::Stopping);
         drop(stop);
         let in_order = async {
             engine.drain();
@@ -139,8 +142,8 @@ async fn bind(listen: SocketAddr) -> Result<(TcpListener, String), Failure> {
     })
 }
 
-fn claim_failure(error: ClaimError) -> Failure {
-    match &error {
+fn claim_failure(error: &ClaimError) -> Failure {
+    match error {
         ClaimError::Taken { .. } => Failure::request(
             error.to_string(),
             "use that one, stop it first, or give this one a folder of its own with `--data-dir DIR`",

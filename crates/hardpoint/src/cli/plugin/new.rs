@@ -35,10 +35,8 @@ pub(in crate::cli) fn run(args: &New, shared: &Shared, places: &Places) -> Resul
         terminal::print_json(&json!({"ok": true, "name": name, "dir": dir.display().to_string()}))?;
     } else {
         terminal::print(format!("made {}", dir.display()))?;
-        let folder = shared
-            .plugins_dir
-            .as_ref()
-            .map_or_else(String::new, |dir| format!(" --plugins-dir {}", dir.display()));
+        let folder =
+            shared.plugins_dir.as_ref().map_or_else(String::new, |dir| format!(" --plugins-dir {dir}"));
         terminal::say(format!("try it: hardpoint call {name} greet name=world{folder}"));
     }
     Ok(Code::Ok)

@@ -1,0 +1,70 @@
+//! What the values of the configuration mean for the engine and for the server.
+
+use hardpoint_engine::{PluginSettings, Settings};
+use hardpoint_model::Config;
+use hardpoint_server::ServerSettings;
+use std::path::Path;
+
+/// What the engine is to do.
+pub(crate) fn engine_settings(config: &Config) -> Settings {
+    let plugins = config.plugins.iter().map(|(name, own)| {
+        let restart = (!own.restart.is_empty()).then(|| own.restart.over(&config.restart));
+        (name.clone(), PluginSettings { enabled: own.enabled, restart, fail_on: own.fail_on })
+    });
+    Settings {
+        restart: config.restart.clone(),
+        fail_on: config.fail_on,
+        ping_every: config.health.ping_seconds.as_duration(),
+        unresponsive_after: config.health.unresponsive_seconds.as_duration(),
+        stuck_after: config.health.stuck_seconds.as_duration(),
+        kill_idle_after: config.health.kill_idle_seconds.as_duration(),
+        starts_at_once: usize::try_from(config.load.starts_at_once).unwrap_or(usize::MAX),
+        stop_grace: config.stop.grace_seconds.as_duration(),
+        plugins: plugins.collect(),
+    }
+}
+
+/// What the server is to do.
+pub(crate) fn server_settings(config: &Config, data_dir: &Path) -> ServerSettings {
+    ServerSettings {
+        data_dir: data_dir.to_owned(),
+        allowed_hosts: config.http.allowed_hosts.clone(),
+        allowed_origins: config.http.allowed_origins.clone(),
+        body_bytes_max: usize::try_from(config.http.body_mb_max).unwrap_or(usize::MAX) << 20,
+        requests_per_second: config.http.requests_per_second,
+        ..ServerSettings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use hardpoint_model::config::{ConfigFile, Sources, load};
+    use hardpoint_model::document::Format;
+    use hardpoint_model::restart::{FailOn, RestartPolicy};
+
+    #[test]
+    fn without_a_configuration_engine_and_server_have_their_own_defaults() {
+        let config = Config::default();
+        assert_eq!(format!("{:?}", engine_settings(&config)), format!("{:?}", Settings::default()));
+        let server = server_settings(&config, Path::new(""));
+        assert_eq!(format!("{server:?}"), format!("{:?}", ServerSettings::default()));
+    }
+
+    #[test]
+    fn what_a_plugin_does_not_say_is_as_for_all() {
+        let text = "{\"restart\": {\"attempts_max\": 2}, \"plugins\": {\"a\": {\"fail_on\": \"any\"}, \
+                    \"b\": {\"enabled\": false, \"restart\": {\"policy\": \"always\"}}}}";
+        let file = ConfigFile { name: "f", text, format: Format::Json, folder: Path::new("/") };
+        let config = load(&Sources { file: Some(file), ..Sources::default() }).unwrap().config;
+        let settings = engine_settings(&config);
+        let (a, b) = (&settings.plugins["a"], &settings.plugins["b"]);
+        assert_eq!((a.enabled, a.restart.as_ref(), a.fail_on), (None, None, Some(FailOn::Any)));
+        let restart = b.restart.as_ref().unwrap();
+        assert_eq!(
+            (b.enabled, restart.policy, restart.attempts_max),
+            (Some(false), RestartPolicy::Always, 2)
+        );
+    }
+}
