@@ -125,17 +125,18 @@ impl Starter {
         let StartOrder { installed, manifest, incarnation, output } = order;
         let began = Instant::now();
         on_event(StartEvent::Probing);
-        let mut missing = probe::machine(manifest, &installed.dir, &self.launcher).await;
+        let missing = probe::machine(manifest, &installed.dir, &self.launcher).await;
         // On the wrong machine, or without a GPU, an environment would be built for nothing.
         if missing.iter().any(|missing| missing.need != probe::Need::Model) {
-            return Err(StartError::Missing(missing));
+            return Err(StartError::Missing(self.complete(missing, installed, manifest).await.0));
         }
         let request = EnvRequest::of_manifest(manifest, read_lock(installed, manifest)?);
         let tell = |event| on_event(StartEvent::Environment(event));
         let environment = self.environments.ensure(&request, tell).await.map_err(StartError::Environment)?;
         on_event(StartEvent::Probing);
         let python = &environment.python;
-        missing.extend(probe::environment(manifest, &installed.dir, python, &self.launcher).await);
+        let inside = probe::environment(manifest, &installed.dir, python, &self.launcher).await;
+        let missing = probe::all(missing, inside);
         if !missing.is_empty() {
             return Err(StartError::Missing(missing));
         }
@@ -157,6 +158,32 @@ impl Starter {
             import,
         };
         Ok((worker, times))
+    }
+
+    /// What the plugin lacks, as far as it can be told without building anything, and whether its
+    /// environment was there to be looked into.
+    pub async fn lacks(&self, installed: &Installed, manifest: &Manifest) -> (Vec<Missing>, bool) {
+        let missing = probe::machine(manifest, &installed.dir, &self.launcher).await;
+        self.complete(missing, installed, manifest).await
+    }
+
+    /// Adds what an environment that is there already lacks, so that nobody mends one thing only to hear
+    /// of the next.
+    async fn complete(
+        &self,
+        missing: Vec<Missing>,
+        installed: &Installed,
+        manifest: &Manifest,
+    ) -> (Vec<Missing>, bool) {
+        let on_other_platform = missing.iter().any(|missing| missing.need == probe::Need::Platform);
+        let (false, Ok(lock)) = (on_other_platform, read_lock(installed, manifest)) else {
+            return (missing, false);
+        };
+        let request = EnvRequest::of_manifest(manifest, lock);
+        let Some(environment) = self.environments.existing(&request).await else { return (missing, false) };
+        let python = &environment.python;
+        let inside = probe::environment(manifest, &installed.dir, python, &self.launcher).await;
+        (probe::all(missing, inside), true)
     }
 }
 

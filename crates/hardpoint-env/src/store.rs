@@ -154,6 +154,13 @@ impl EnvStore {
         Ok(environment)
     }
 
+    /// The environment, if it is there already. Nothing is built, locked or waited for.
+    pub async fn existing(&self, request: &EnvRequest) -> Option<Environment> {
+        let found = self.interpreters.find(&self.machine, &request.plugin, &request.requires).await;
+        let key = key(&found.ok()?, &request.requirements);
+        Slot::new(&self.environments, &key).ready(FORMAT, &key).map(|ready| environment(ready, false))
+    }
+
     async fn build_or_wait(
         &self,
         request: &EnvRequest,

@@ -23,6 +23,7 @@ mod worker;
 
 pub use ladder::Grace;
 pub use output::{Captured, Line, Source};
+pub use python::environment as worker_environment;
 pub use sdk::{Sdk, SdkError};
 pub use spec::{Bounds, Program, WorkerSpec};
 pub use state::{IllegalTransition, WorkerEvent, WorkerState};

@@ -46,7 +46,7 @@ impl Program {
 }
 
 /// The environment of a worker: the allowed variables of the host, the plugin's own, and the protocol's.
-pub(crate) fn environment(program: &Path, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub fn environment(program: &Path, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let is_allowed = |name: &str| ALLOWED.contains(&name) || name.starts_with(ALLOWED_PREFIX);
     let inherited =
         std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));

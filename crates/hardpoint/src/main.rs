@@ -1,18 +1,24 @@
 //! The `hardpoint` binary: command line in, exit code out.
 //!
 //! Owns nothing but the way from `argv` to a command. The first thing it does is to look whether it was
-//! started as a shim, because a shim must not have threads, a runtime or a parsed command line.
+//! started as a shim, because a shim must not have threads, a runtime or a parsed command line; the same goes
+//! for the process that asks the GPU's driver.
 
 mod cli;
 mod configuration;
 mod embedded;
 mod serve;
 
+use hardpoint_engine::probe;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args_os().nth(1).is_some_and(|first| first == hardpoint_process::SHIM_ARGUMENT) {
+    let first = std::env::args_os().nth(1).unwrap_or_default();
+    if first == hardpoint_process::SHIM_ARGUMENT {
         return ExitCode::from(u8::try_from(hardpoint_process::shim_main()).unwrap_or(1));
+    }
+    if first == probe::DRIVER_ARGUMENT {
+        return ExitCode::from(u8::try_from(probe::driver_main()).unwrap_or(1));
     }
     match cli::parse() {
         Ok(cli) => cli::run(cli),

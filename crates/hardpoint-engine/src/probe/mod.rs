@@ -3,13 +3,24 @@
 //! Owns the finding and the wording of what is missing. Everything that could hang or crash runs in a
 //! short-lived process with a time limit; no plugin code is imported. Must not know states or restarts.
 
-use hardpoint_model::Manifest;
+mod ask;
+mod gpu;
+mod limits;
+mod models;
+mod packages;
+mod programs;
+mod subject;
+
+pub use gpu::{DRIVER_ARGUMENT, Device, DriverFacts, DriverTrouble, driver_main};
+
+use self::subject::Subject;
+use hardpoint_model::{Manifest, Platform};
 use hardpoint_process::Launcher;
 use std::fmt;
 use std::path::Path;
 
-/// Which kind of need is not met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which kind of need is not met, in the order in which they are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// A machine of the plugin's platforms.
     Platform,
@@ -55,17 +66,95 @@ pub fn hint(missing: &[Missing]) -> String {
     hints.join("; ")
 }
 
-/// What can be known without the plugin's environment: platform, model files, the GPU's driver.
-pub async fn machine(_manifest: &Manifest, _dir: &Path, _launcher: &Launcher) -> Vec<Missing> {
-    Vec::new()
+/// What can be known without the plugin's environment: platform, model files, the GPU's driver. On a machine
+/// of another platform nothing else is looked at.
+pub async fn machine(manifest: &Manifest, dir: &Path, launcher: &Launcher) -> Vec<Missing> {
+    let platform = Platform::current();
+    if let Some(missing) = platform_fault(&platform, &manifest.needs.platforms) {
+        return vec![missing];
+    }
+    let subject = Subject { manifest, dir };
+    let gpu = async {
+        if !manifest.needs.requires_gpu {
+            return None;
+        }
+        let driver = gpu::driver(launcher).await;
+        gpu::judge(&driver, None, subject.variable(gpu::VISIBLE_DEVICES).as_deref())
+    };
+    let (gpu, models) = tokio::join!(gpu, models::missing(&subject));
+    gpu.into_iter().chain(models).collect()
 }
 
-/// What only the plugin's environment knows: packages, and whether its torch sees a GPU.
+/// What only the plugin's environment knows: packages, and whether its torch can use the GPU. The word about
+/// the GPU includes the driver, so it stands for the one of [`machine`].
 pub async fn environment(
-    _manifest: &Manifest,
-    _dir: &Path,
-    _python: &Path,
-    _launcher: &Launcher,
+    manifest: &Manifest,
+    dir: &Path,
+    python: &Path,
+    launcher: &Launcher,
 ) -> Vec<Missing> {
-    Vec::new()
+    let subject = Subject { manifest, dir };
+    let gpu = async {
+        if !manifest.needs.requires_gpu || !gpu::declares_torch(manifest, dir) {
+            return None;
+        }
+        let (driver, torch) = tokio::join!(gpu::driver(launcher), gpu::torch(&subject, python, launcher));
+        gpu::judge(&driver, Some(&torch), subject.variable(gpu::VISIBLE_DEVICES).as_deref())
+    };
+    let (gpu, packages) = tokio::join!(gpu, packages::missing(&subject, python, launcher));
+    gpu.into_iter().chain(packages).collect()
+}
+
+/// Everything that is missing, from both looks: GPU, models, packages, each named once.
+pub fn all(machine: Vec<Missing>, environment: Vec<Missing>) -> Vec<Missing> {
+    let gpu_again = environment.iter().any(|missing| missing.need == Need::Gpu);
+    let mut all: Vec<Missing> =
+        machine.into_iter().filter(|missing| !gpu_again || missing.need != Need::Gpu).collect();
+    all.extend(environment);
+    all.sort_by_key(|missing| missing.need);
+    all
+}
+
+fn platform_fault(platform: &Platform, allowed: &[String]) -> Option<Missing> {
+    if platform.allowed_by(allowed) {
+        return None;
+    }
+    Some(Missing {
+        need: Need::Platform,
+        what: format!("Platform (this machine is {platform}, the plugin runs on {})", allowed.join(", ")),
+        hint: format!(
+            "run it on such a machine, or add `{platform}` to `platforms` under `[needs]` if it works here, too"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(need: Need, what: &str) -> Missing {
+        Missing { need, what: what.to_owned(), hint: "do something".to_owned() }
+    }
+
+    #[test]
+    fn the_reason_lists_all_that_is_missing_and_each_remedy_once() {
+        let machine =
+            vec![missing(Need::Gpu, "GPU (a)"), missing(Need::Model, "Model file: m.pt (it is empty)")];
+        let environment = vec![missing(Need::Package, "Python package: x"), missing(Need::Gpu, "GPU (a; b)")];
+        let all = all(machine, environment);
+        let expected = "Missing dependencies: GPU (a; b), Model file: m.pt (it is empty), Python package: x";
+        assert_eq!(reason(&all), expected);
+        assert_eq!(hint(&all), "do something");
+    }
+
+    #[test]
+    fn another_platform_is_named_with_the_list() {
+        let platform = Platform::current();
+        assert_eq!(platform_fault(&platform, &[]), None);
+        assert_eq!(platform_fault(&platform, &[platform.to_string()]), None);
+        let missing = platform_fault(&platform, &["plan9-x64".to_owned(), "plan9-arm".to_owned()]).unwrap();
+        let expected =
+            format!("Platform (this machine is {platform}, the plugin runs on plan9-x64, plan9-arm)");
+        assert_eq!(missing.what, expected);
+    }
 }
