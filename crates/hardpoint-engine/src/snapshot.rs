@@ -6,7 +6,7 @@ use crate::activity::Activity;
 use crate::catalog::Installed;
 use hardpoint_model::health::{Life, Liveness, LogLine, LogSource, PluginDetail, PluginHealth, StartTimes};
 use hardpoint_model::{ExitReason, Manifest, MemoryEnforcer, PluginEvent, PluginState};
-use hardpoint_supervisor::{Captured, Source, Worker};
+use hardpoint_supervisor::{Captured, Source, Tool, Worker};
 use hardpoint_wire::{LogLevel, ToolInfo};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -67,6 +67,16 @@ impl PluginView {
     /// What its worker announced; empty while it is not ready.
     pub fn tools(&self) -> Vec<&ToolInfo> {
         self.worker.iter().flat_map(|worker| worker.tools().iter().map(|tool| &tool.info)).collect()
+    }
+
+    /// One of them, with its check of arguments; `None` also while it is not ready.
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.worker.as_ref()?.tools().get(name)
+    }
+
+    /// Whether there is a worker, so that it is known which tools there are.
+    pub fn has_worker(&self) -> bool {
+        self.worker.is_some()
     }
 
     /// The names of its tools.
@@ -138,7 +148,9 @@ impl PluginView {
         if self.worker.is_none() {
             return (Liveness::None, None, None);
         }
-        let (silent, stuck) = (self.activity.unresponsive_since.get(), self.activity.stuck_since.get());
+        let silent = self.activity.unresponsive_since.get();
+        // The call may have ended since the last sign of life told of it.
+        let stuck = self.activity.stuck_since.get().filter(|_| self.activity.in_flight() > 0);
         let liveness = match (silent, stuck) {
             (Some(_), _) => Liveness::Unresponsive,
             (None, Some(_)) => Liveness::Stuck,

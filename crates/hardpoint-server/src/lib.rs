@@ -2,23 +2,26 @@
 //!
 //! Must not know workers, environments or the terminal. Everything that comes in is bounded and typed; every
 //! error that goes out is a problem document.
+//!
+//! ```text
+//!   connection ── gate: size, host, origin, token, rate, scope ── route ── Engine
+//!     (serve)                                                       └── run: body -> call -> document or stream
+//! ```
 
+pub mod access;
+mod app;
+mod extract;
+mod figures;
+mod gate;
+pub mod limits;
+mod openapi;
+mod problem;
+mod route;
+mod routes;
+mod run;
+mod serve;
 mod settings;
 
+pub use openapi::openapi;
+pub use serve::serve;
 pub use settings::ServerSettings;
-
-use hardpoint_engine::Engine;
-use std::future::Future;
-use std::io;
-use tokio::net::TcpListener;
-
-/// Serves until `stop` is done, then lets the requests in flight finish; streams are ended with a last word.
-pub async fn serve(
-    _engine: Engine,
-    _listener: TcpListener,
-    _settings: ServerSettings,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    stop.await;
-    Ok(())
-}

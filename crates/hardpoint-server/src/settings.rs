@@ -30,7 +30,7 @@ impl Default for ServerSettings {
             allowed_origins: Vec::new(),
             body_bytes_max: 64 << 20,
             requests_per_second: None,
-            settle_timeout: Duration::from_secs(60),
+            settle_timeout: Duration::from_mins(1),
         }
     }
 }

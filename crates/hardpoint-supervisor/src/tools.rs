@@ -3,9 +3,10 @@
 //! Owns compiled schemas, made once per worker. Runs on the caller's side, so that checking large
 //! arguments never delays the worker's actor.
 
-use hardpoint_model::schema::{self, Validator};
+use hardpoint_model::schema::{self, FieldError, Validator};
 use hardpoint_model::{Category, JobError};
 use hardpoint_wire::{Payload, ToolInfo};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// One tool.
@@ -14,6 +15,13 @@ pub struct Tool {
     /// What the plugin says of it.
     pub info: ToolInfo,
     validator: Validator,
+}
+
+impl Tool {
+    /// Everything that is wrong with these arguments.
+    pub fn mistakes(&self, args: &Value) -> Vec<FieldError> {
+        self.validator.check(args)
+    }
 }
 
 /// All tools of a plugin, by name.

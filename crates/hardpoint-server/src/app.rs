@@ -1,0 +1,24 @@
+//! What every request can reach.
+
+use crate::access::{Keyring, Names, Rate};
+use crate::figures::Figures;
+use crate::settings::ServerSettings;
+use hardpoint_engine::Engine;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What every request can reach. Shared by all of them.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) engine: Engine,
+    pub(crate) settings: ServerSettings,
+    pub(crate) keyring: Keyring,
+    pub(crate) names: Names,
+    pub(crate) rate: Rate,
+    pub(crate) figures: Figures,
+    /// Cancelled when the server is to end: open streams say goodbye.
+    pub(crate) closing: CancellationToken,
+}
+
+/// How handlers take it.
+pub(crate) type Shared = axum::extract::State<Arc<App>>;

@@ -1,0 +1,48 @@
+//! Every bound of the doors, in one place; docs/reference/http.md repeats those that a caller can meet.
+
+use std::time::Duration;
+
+/// Connections at once; more wait in the kernel's queue. A browser opens six, a load test a few hundred.
+pub const CONNECTIONS_MAX: usize = 1024;
+/// Header fields of one request: browsers send about twenty.
+pub const HEADERS_MAX: usize = 64;
+/// Bytes of all header fields of one request: the sum that most servers allow.
+pub const HEADER_BYTES_MAX: usize = 16 << 10;
+/// What is read of a head before the connection is cut; above the two bounds before, so that those can answer.
+pub const HEAD_READ_BYTES_MAX: usize = 128 << 10;
+/// Header fields that are parsed before the connection is cut.
+pub const HEAD_READ_FIELDS_MAX: usize = 256;
+/// How long a request's head may take; also how long a connection may idle between requests.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a body may bring nothing.
+pub const BODY_STALL: Duration = Duration::from_secs(10);
+/// How long a body may take in all: 64 MiB at a megabit a second are nine minutes.
+pub const BODY_TIMEOUT: Duration = Duration::from_mins(10);
+/// Parts of one form: `args`, `timeout_seconds`, and as many binary values as a frame of the worker protocol holds.
+pub const PARTS_MAX: usize = 2 + hardpoint_wire::limits::BLOBS_MAX;
+/// Levels of arrays and objects inside each other, as on the worker protocol.
+pub const NESTING_MAX: usize = hardpoint_wire::limits::NESTING_MAX;
+/// Binary data in one JSON answer, before base64 makes it a third larger.
+pub const RESULT_BYTES_MAX: u64 = 256 << 20;
+/// Stream items that a plain JSON answer collects.
+pub const ITEMS_MAX: usize = 10_000;
+/// Bytes of the stream items that a plain JSON answer collects, as JSON.
+pub const ITEMS_BYTES_MAX: usize = 16 << 20;
+/// Log lines that are sent when nobody says how many.
+pub const LOG_LINES: usize = 100;
+/// Most log lines of one answer.
+pub const LOG_LINES_MAX: usize = 1000;
+/// Longest that a verb waits until its plugin has settled.
+pub const SETTLE_SECONDS_MAX: u32 = 3600;
+/// Longest timeout that a call may ask for.
+pub const CALL_SECONDS_MAX: u32 = hardpoint_model::limits::TIMEOUT_SECONDS_MAX;
+/// A sign of life on an event stream that has nothing to say, before proxies cut it (most: 60 s).
+pub const EVENT_STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Tokens in `tokens.json`: each request is compared with all of them.
+pub const TOKENS_MAX: usize = 256;
+/// Bytes of `tokens.json`: [`TOKENS_MAX`] of them at 500 bytes.
+pub const TOKENS_FILE_BYTES_MAX: usize = 128 << 10;
+/// How often the token files are looked at.
+pub const TOKENS_LOOK: Duration = Duration::from_millis(500);
+/// How long a page of another origin may remember that it may call.
+pub const PREFLIGHT_SECONDS: u32 = 600;

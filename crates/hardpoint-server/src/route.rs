@@ -1,0 +1,156 @@
+//! Which routes there are, as figures and access see them: a name and what a token must allow.
+//!
+//! Must not know handlers. Pure.
+
+use crate::access::Scope;
+use axum::http::Method;
+
+/// A route, whatever plugin or tool it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    Plugins,
+    Plugin,
+    PluginHealth,
+    Manifest,
+    Tools,
+    Logs,
+    Verb,
+    Run,
+    Health,
+    Ready,
+    Metrics,
+    OpenApi,
+    Docs,
+    Other,
+}
+
+impl Route {
+    pub(crate) const ALL: [Self; 14] = [
+        Self::Plugins,
+        Self::Plugin,
+        Self::PluginHealth,
+        Self::Manifest,
+        Self::Tools,
+        Self::Logs,
+        Self::Verb,
+        Self::Run,
+        Self::Health,
+        Self::Ready,
+        Self::Metrics,
+        Self::OpenApi,
+        Self::Docs,
+        Self::Other,
+    ];
+
+    /// The route of a path as it stands in the request, not decoded: as the router sees it too.
+    pub(crate) fn of(path: &str) -> Self {
+        let path = path.strip_prefix('/').unwrap_or(path);
+        if let Some(rest) = path.strip_prefix("v1/plugins/") {
+            return Self::of_plugin(rest);
+        }
+        match path {
+            "v1/plugins" => Self::Plugins,
+            "v1/health" => Self::Health,
+            "v1/ready" => Self::Ready,
+            "metrics" => Self::Metrics,
+            "openapi.json" => Self::OpenApi,
+            "docs" | "docs/page.js" | "docs/swagger.js" | "docs/swagger.css" => Self::Docs,
+            _ => Self::Other,
+        }
+    }
+
+    fn of_plugin(rest: &str) -> Self {
+        let mut parts = rest.split('/');
+        match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(_), None, ..) => Self::Plugin,
+            (Some(_), Some(what), None, ..) => match what {
+                "health" => Self::PluginHealth,
+                "manifest" => Self::Manifest,
+                "tools" => Self::Tools,
+                "logs" => Self::Logs,
+                "restart" | "load" | "unload" | "enable" | "disable" | "prefetch" => Self::Verb,
+                _ => Self::Other,
+            },
+            (Some(_), Some("tools"), Some(_), Some("run"), None) => Self::Run,
+            _ => Self::Other,
+        }
+    }
+
+    /// What a token must allow; `None` for what is open to everybody. What is not known needs the most.
+    pub(crate) fn scope(self, method: &Method) -> Option<Scope> {
+        let reads = method == Method::GET || method == Method::HEAD;
+        match self {
+            Self::OpenApi | Self::Docs if reads => None,
+            Self::Run => Some(Scope::Run),
+            Self::Plugins
+            | Self::Plugin
+            | Self::PluginHealth
+            | Self::Manifest
+            | Self::Tools
+            | Self::Logs
+            | Self::Verb
+            | Self::Health
+            | Self::Ready
+            | Self::Metrics
+            | Self::OpenApi
+            | Self::Docs
+            | Self::Other => Some(if reads { Scope::Read } else { Scope::Admin }),
+        }
+    }
+
+    /// As it is written in figures.
+    pub(crate) fn pattern(self) -> &'static str {
+        match self {
+            Self::Plugins => "/v1/plugins",
+            Self::Plugin => "/v1/plugins/{name}",
+            Self::PluginHealth => "/v1/plugins/{name}/health",
+            Self::Manifest => "/v1/plugins/{name}/manifest",
+            Self::Tools => "/v1/plugins/{name}/tools",
+            Self::Logs => "/v1/plugins/{name}/logs",
+            Self::Verb => "/v1/plugins/{name}/{verb}",
+            Self::Run => "/v1/plugins/{name}/tools/{tool}/run",
+            Self::Health => "/v1/health",
+            Self::Ready => "/v1/ready",
+            Self::Metrics => "/metrics",
+            Self::OpenApi => "/openapi.json",
+            Self::Docs => "/docs",
+            Self::Other => "other",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_is_the_route_that_it_names() {
+        for route in Route::ALL {
+            let path = route.pattern().replace("{verb}", "restart");
+            assert_eq!(Route::of(&path), route, "{path}");
+        }
+        for path in ["", "/", "/v1/plugins/", "/v1/plugins/a/tools/b", "/v1/plugins/a/tools/b/run/c"] {
+            let expected = if path == "/v1/plugins/" { Route::Plugin } else { Route::Other };
+            assert_eq!(Route::of(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_changes_something_needs_more_than_reading() {
+        let cases = [
+            (Method::GET, "/v1/plugins", Some(Scope::Read)),
+            (Method::HEAD, "/v1/plugins/a/logs", Some(Scope::Read)),
+            (Method::POST, "/v1/plugins/a/tools/t/run", Some(Scope::Run)),
+            (Method::POST, "/v1/plugins/a/restart", Some(Scope::Admin)),
+            (Method::POST, "/v1/plugins/a/tools/t%2Frun", Some(Scope::Admin)),
+            (Method::DELETE, "/v1/plugins", Some(Scope::Admin)),
+            (Method::GET, "/docs", None),
+            (Method::GET, "/openapi.json", None),
+            (Method::POST, "/docs", Some(Scope::Admin)),
+            (Method::GET, "/nowhere", Some(Scope::Read)),
+        ];
+        for (method, path, expected) in cases {
+            assert_eq!(Route::of(path).scope(&method), expected, "{method} {path}");
+        }
+    }
+}

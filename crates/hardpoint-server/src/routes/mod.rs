@@ -1,0 +1,53 @@
+//! The routes, one family a file, with what is documented of each.
+
+mod docs;
+mod host;
+mod metrics;
+mod plugins;
+mod verbs;
+
+use crate::app::App;
+use crate::openapi;
+use aide::axum::ApiRouter;
+use aide::axum::routing::{get_with, post_with};
+use aide::openapi::OpenApi;
+use axum::Router;
+use axum::routing::get;
+use std::sync::Arc;
+
+/// Every route.
+pub(crate) fn router() -> Router<Arc<App>> {
+    documented().0
+}
+
+/// Every route and what is said of it.
+pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
+    aide::generate::reset_context();
+    aide::generate::infer_responses(false);
+    aide::generate::extract_schemas(true);
+    let mut api = OpenApi::default();
+    let router = ApiRouter::new()
+        .api_route("/v1/plugins", get_with(plugins::list, plugins::list_docs))
+        .api_route("/v1/plugins/{name}", get_with(plugins::show, plugins::show_docs))
+        .api_route("/v1/plugins/{name}/health", get_with(plugins::health, plugins::health_docs))
+        .api_route("/v1/plugins/{name}/manifest", get_with(plugins::manifest, plugins::manifest_docs))
+        .api_route("/v1/plugins/{name}/tools", get_with(plugins::tools, plugins::tools_docs))
+        .api_route("/v1/plugins/{name}/logs", get_with(plugins::logs, plugins::logs_docs))
+        .api_route("/v1/plugins/{name}/load", post_with(verbs::load, verbs::load_docs))
+        .api_route("/v1/plugins/{name}/unload", post_with(verbs::unload, verbs::unload_docs))
+        .api_route("/v1/plugins/{name}/restart", post_with(verbs::restart, verbs::restart_docs))
+        .api_route("/v1/plugins/{name}/enable", post_with(verbs::enable, verbs::enable_docs))
+        .api_route("/v1/plugins/{name}/disable", post_with(verbs::disable, verbs::disable_docs))
+        .api_route("/v1/plugins/{name}/prefetch", post_with(verbs::prefetch, verbs::prefetch_docs))
+        .api_route("/v1/plugins/{name}/tools/{tool}/run", post_with(crate::run::run, openapi::run_docs))
+        .api_route("/v1/health", get_with(host::health, host::health_docs))
+        .api_route("/v1/ready", get_with(host::ready, host::ready_docs))
+        .api_route("/metrics", get_with(metrics::metrics, metrics::metrics_docs))
+        .route("/openapi.json", get(docs::openapi))
+        .route("/docs", get(docs::page))
+        .route("/docs/page.js", get(docs::page_script))
+        .route("/docs/swagger.js", get(docs::viewer_script))
+        .route("/docs/swagger.css", get(docs::viewer_style))
+        .finish_api_with(&mut api, openapi::about);
+    (router, api)
+}

@@ -1,0 +1,64 @@
+//! A streaming tool for a caller who wants one document: its items are collected, up to a bound.
+
+use super::answer::{self, Subject};
+use super::values;
+use crate::app::App;
+use crate::limits::{ITEMS_BYTES_MAX, ITEMS_MAX};
+use crate::problem::{Code, FailedRun, Problem};
+use axum::response::Response;
+use hardpoint_engine::CallStep;
+use hardpoint_model::Category;
+use hardpoint_supervisor::CallRequest;
+use serde_json::Value;
+
+pub(super) async fn answer(
+    app: &App,
+    subject: &Subject,
+    call: CallRequest,
+) -> Result<Response, Box<FailedRun>> {
+    let mut running =
+        app.engine.begin(&subject.plugin, call).await.map_err(|failure| subject.failed(failure))?;
+    let (mut items, mut bytes): (Vec<Value>, usize) = (Vec::new(), 0);
+    while let Some(step) = running.next().await {
+        match step {
+            CallStep::Note(_) => {}
+            CallStep::Item(item) => {
+                let item = values::to_json(item).map_err(|e| answer::unwritable(subject, &e))?;
+                bytes = bytes.saturating_add(size(&item));
+                if items.len() >= ITEMS_MAX || bytes > ITEMS_BYTES_MAX {
+                    return Err(too_long(subject));
+                }
+                items.push(item);
+            }
+            CallStep::End(Ok(done)) => {
+                return answer::done(subject, done, Some(items)).map(|done| answer::json(&done));
+            }
+            CallStep::End(Err(failure)) => return Err(subject.failed(failure)),
+        }
+    }
+    Err(subject.problem(Problem::new(Code::Internal, "the call ended without an answer")))
+}
+
+/// Leaving drops the call, which cancels it.
+fn too_long(subject: &Subject) -> Box<FailedRun> {
+    let detail = format!(
+        "`{}.{}` streams more than {ITEMS_MAX} items or {ITEMS_BYTES_MAX} bytes; the call was cancelled",
+        subject.plugin, subject.tool
+    );
+    let hint = "ask for a stream: `Accept: application/x-ndjson` or `text/event-stream`";
+    let mut run = subject.problem(Problem::new(Code::StreamTooLong, detail).hint(hint));
+    "StreamTooLong".clone_into(&mut run.error_type);
+    run.category = Category::UserInput;
+    run
+}
+
+/// About how many bytes a value takes, without writing it.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 3,
+        Value::Array(items) => 2 + items.iter().map(size).sum::<usize>(),
+        Value::Object(map) => 2 + map.iter().map(|(name, value)| name.len() + 4 + size(value)).sum::<usize>(),
+    }
+}

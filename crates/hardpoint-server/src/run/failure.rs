@@ -1,0 +1,139 @@
+//! Refusals and failures as what a caller reads.
+
+use super::answer::Subject;
+use super::status;
+use crate::problem::{Code, FailedRun, Mistake, Problem};
+use hardpoint_engine::{CallFailed, CallFailure, Refusal};
+use hardpoint_model::schema::FieldError;
+use hardpoint_model::{Category, JobError};
+use std::time::Duration;
+
+/// When a caller who met a full queue should come back.
+const BUSY: Duration = Duration::from_secs(1);
+
+impl Subject {
+    /// A request that could not be read.
+    pub(super) fn problem(&self, problem: Problem) -> Box<FailedRun> {
+        let error_type = match problem.code {
+            Code::InvalidArgument => "InvalidArgument",
+            Code::ArgumentsTooLarge => "ArgumentsTooLarge",
+            _ => "InvalidRequest",
+        };
+        self.failed_run(problem, error_type, Category::UserInput)
+    }
+
+    pub(super) fn no_such_tool(&self, known: &[String]) -> Box<FailedRun> {
+        let text =
+            format!("Tool '{}' not found in plugin '{}'. Available: {known:?}", self.tool, self.plugin);
+        let problem = Problem::new(Code::ToolNotFound, text)
+            .hint(format!("`GET /v1/plugins/{}/tools` shows what each tool takes", self.plugin));
+        self.failed_run(problem, "ToolNotFound", Category::UserInput)
+    }
+
+    /// Arguments that the tool's schema does not allow.
+    pub(super) fn misfits(&self, mistakes: Vec<FieldError>) -> Box<FailedRun> {
+        let sentences: Vec<&str> = mistakes.iter().map(|mistake| mistake.message.as_str()).collect();
+        let detail =
+            format!("`{}.{}` was given wrong arguments: {}", self.plugin, self.tool, sentences.join("; "));
+        let hint = mistakes
+            .iter()
+            .find_map(|mistake| mistake.hint.clone())
+            .unwrap_or_else(|| format!("`GET /v1/plugins/{}/tools` shows what each tool takes", self.plugin));
+        let errors = mistakes
+            .into_iter()
+            .map(|mistake| Mistake { pointer: format!("/args{}", mistake.pointer), detail: mistake.message });
+        let problem = Problem::new(Code::ArgumentsInvalid, detail).hint(hint).errors(errors.collect());
+        self.failed_run(problem, "InputError", Category::UserInput)
+    }
+
+    pub(super) fn failed(&self, failure: CallFailure) -> Box<FailedRun> {
+        match failure {
+            CallFailure::Refused(refusal) => self.refused(&refusal),
+            CallFailure::Failed(failed) => self.broke(*failed),
+        }
+    }
+
+    pub(super) fn refused(&self, refusal: &Refusal) -> Box<FailedRun> {
+        let code = status::of_refusal(refusal);
+        let (error_type, category) = match refusal {
+            Refusal::UnknownPlugin { .. } => ("PluginNotFound", Category::UserInput),
+            Refusal::NotReady { .. } | Refusal::Disabled(_) => ("PluginUnavailable", Category::Transient),
+            Refusal::Busy(_) | Refusal::HostBusy => ("Busy", Category::Transient),
+            Refusal::Stopping => ("HostStopping", Category::Transient),
+            Refusal::Hook(_) => ("HookFailed", Category::Fatal),
+        };
+        self.failed_run(refused(refusal, code), error_type, category)
+    }
+
+    fn broke(&self, failed: CallFailed) -> Box<FailedRun> {
+        let CallFailed { error, exit_reason, took } = failed;
+        let code = status::of_failed(&error, exit_reason.as_ref());
+        let JobError {
+            category, error_type, message, traceback, retry_after_seconds, fields_invalid, ..
+        } = error;
+        let errors = fields_invalid.unwrap_or_default().into_iter().map(|field| Mistake {
+            pointer: format!("/args/{}", super::arguments::escaped(&field)),
+            detail: message.clone(),
+        });
+        let after = retry_after_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let busy = (code == Code::PluginBusy).then_some(BUSY);
+        let problem = Problem::new(code, message.clone())
+            .errors(errors.collect())
+            .hint(self.hint(code))
+            .retry_after(after.or(busy));
+        let mut run = self.failed_run(problem, &error_type, category);
+        run.execution_time_ms = Some(took.as_secs_f64() * 1000.0);
+        run.exit_reason = exit_reason;
+        run.traceback = traceback;
+        run
+    }
+
+    fn hint(&self, code: Code) -> String {
+        let plugin = &self.plugin;
+        match code {
+            Code::ToolTimeout => format!(
+                "send a larger `timeout_seconds`, or raise it under `[limits]` in {plugin}/hardpoint.toml"
+            ),
+            Code::MemoryLimitExceeded => {
+                format!("send less at once, or raise `memory_mb` under `[limits]` in {plugin}/hardpoint.toml")
+            }
+            Code::WorkerCrashed | Code::ToolFailed => {
+                format!("`GET /v1/plugins/{plugin}/logs` shows what it printed")
+            }
+            _ => String::new(),
+        }
+    }
+
+    pub(super) fn failed_run(
+        &self,
+        problem: Problem,
+        error_type: &str,
+        category: Category,
+    ) -> Box<FailedRun> {
+        Box::new(FailedRun {
+            ok: false,
+            error: problem.detail().to_owned(),
+            error_type: error_type.to_owned(),
+            category,
+            plugin_id: self.plugin.clone(),
+            tool_name: self.tool.clone(),
+            processing_time_ms: self.processing_time_ms(),
+            execution_time_ms: None,
+            exit_reason: None,
+            traceback: None,
+            problem,
+        })
+    }
+}
+
+/// A refusal as a problem of this code.
+pub(crate) fn refused(refusal: &Refusal, code: Code) -> Problem {
+    let problem = Problem::new(code, refusal.to_string());
+    match refusal {
+        Refusal::NotReady { hint, retry_after, .. } => problem.hint(hint.clone()).retry_after(*retry_after),
+        Refusal::Disabled(name) => problem.hint(format!("enable it: `POST /v1/plugins/{name}/enable`")),
+        Refusal::Busy(_) | Refusal::HostBusy => problem.hint("try again in a moment").retry_after(Some(BUSY)),
+        Refusal::UnknownPlugin { .. } => problem.hint("`GET /v1/plugins` lists every plugin"),
+        Refusal::Stopping | Refusal::Hook(_) => problem,
+    }
+}

@@ -1,0 +1,126 @@
+//! Running a tool: arguments in, result, stream or typed failure out.
+//!
+//! Owns the body of the run route. Must not decide whether a call may be made: the engine does.
+
+mod answer;
+mod arguments;
+mod body;
+mod collect;
+mod events;
+mod failure;
+mod form;
+mod status;
+mod stream;
+mod values;
+
+pub(crate) use answer::RunDone;
+pub(crate) use arguments::RunRequest;
+pub(crate) use events::Event;
+pub(crate) use failure::refused;
+
+use crate::app::{App, Shared};
+use crate::extract::{Path, ToolPath};
+use answer::Subject;
+use arguments::Order;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Request, header};
+use axum::response::{IntoResponse as _, Response};
+use hardpoint_engine::PluginView;
+use hardpoint_supervisor::CallRequest;
+use std::sync::Arc;
+use stream::Format;
+
+/// `POST /v1/plugins/{name}/tools/{tool}/run`
+pub(crate) async fn run(State(app): Shared, path: Path<ToolPath>, request: Request<Body>) -> Response {
+    let subject = Subject::new(path.0);
+    match begin(&app, &subject, request).await {
+        Ok(response) => response,
+        Err(failure) => failure.into_response(),
+    }
+}
+
+async fn begin(
+    app: &Arc<App>,
+    subject: &Subject,
+    request: Request<Body>,
+) -> Result<Response, Box<crate::problem::FailedRun>> {
+    let format = wanted(request.headers());
+    let order =
+        arguments::read(request, app.settings.body_bytes_max).await.map_err(|p| subject.problem(p))?;
+    let plugin = app.engine.plugin(&subject.plugin).map_err(|refusal| subject.refused(&refusal))?;
+    let streams = check(&plugin, subject, &order)?;
+    let call =
+        CallRequest { tool: subject.tool.clone(), args: order.args, timeout: order.timeout, job: None };
+    match format {
+        Format::Json if streams => collect::answer(app, subject, call).await,
+        Format::Json => match app.engine.call(&subject.plugin, call).await {
+            Ok(done) => answer::done(subject, done, None).map(|done| answer::json(&done)),
+            Err(failure) => Err(subject.failed(failure)),
+        },
+        Format::Lines | Format::Events => {
+            let running = app.engine.begin(&subject.plugin, call).await;
+            let running = running.map_err(|failure| subject.failed(failure))?;
+            Ok(stream::response(app, subject.clone(), running, format))
+        }
+    }
+}
+
+/// Whether the tool streams. A tool that is not there, or arguments that do not fit it, are told here, where
+/// it is known which place of the body is wrong. While the plugin has no worker, the engine refuses the call.
+fn check(
+    plugin: &PluginView,
+    subject: &Subject,
+    order: &Order,
+) -> Result<bool, Box<crate::problem::FailedRun>> {
+    if !plugin.has_worker() {
+        return Ok(false);
+    }
+    let Some(tool) = plugin.tool(&subject.tool) else {
+        return Err(subject.no_such_tool(&plugin.tool_names()));
+    };
+    let mistakes = tool.mistakes(&order.args.value);
+    if mistakes.is_empty() { Ok(tool.info.streaming) } else { Err(subject.misfits(mistakes)) }
+}
+
+/// What the caller wants to read. Whoever asks for neither kind of stream gets one document.
+fn wanted(headers: &HeaderMap) -> Format {
+    let fields = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut kinds = fields.flat_map(|field| field.split(',')).map(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default();
+        kind.trim()
+    });
+    let found = kinds.find_map(|kind| {
+        [
+            ("application/x-ndjson", Format::Lines),
+            ("text/event-stream", Format::Events),
+            ("application/json", Format::Json),
+        ]
+        .into_iter()
+        .find(|(name, _)| kind.eq_ignore_ascii_case(name))
+    });
+    found.map_or(Format::Json, |(_, format)| format)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn the_first_kind_that_is_known_is_the_one_that_is_wanted() {
+        let cases = [
+            ("", Format::Json),
+            ("*/*", Format::Json),
+            ("application/x-ndjson", Format::Lines),
+            ("text/event-stream; q=0.9, application/json", Format::Events),
+            ("text/html, Application/X-NDJSON;q=1", Format::Lines),
+            ("application/json, text/event-stream", Format::Json),
+        ];
+        for (accept, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            assert_eq!(wanted(&headers), expected, "{accept:?}");
+        }
+    }
+}
