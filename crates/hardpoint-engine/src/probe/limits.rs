@@ -13,6 +13,8 @@ pub(crate) const DEVICES_MAX: u32 = 64;
 pub(crate) const TORCH_LIMIT: Duration = Duration::from_mins(1);
 /// Time to look for packages: 0.1 s for a hundred of them, seconds on a cold network disk.
 pub(crate) const PACKAGES_LIMIT: Duration = Duration::from_secs(15);
+/// The longest that `HARDPOINT_PROBE_SECONDS` may make both.
+pub(crate) const ASKING_LIMIT_MAX: Duration = Duration::from_hours(1);
 /// Read of a lock file to see whether it names torch; one of 500 packages with hashes has 600 KiB.
 pub(crate) const LOCK_BYTES_MAX: usize = 4 << 20;
 /// Kept of what a probe's process prints: the end, where its answer stands. 256 packages are 64 KiB.

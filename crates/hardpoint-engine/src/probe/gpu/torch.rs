@@ -58,8 +58,7 @@ pub(crate) async fn torch(
 ) -> Result<Torch, Silence> {
     let question = Question {
         title: format!("{} (torch)", subject.manifest.name),
-        limit: TORCH_LIMIT,
-        ..subject.python(python, SCRIPT, vec![MARK.to_owned(), subject.dir_text()])
+        ..subject.python(python, SCRIPT, vec![MARK.to_owned(), subject.dir_text()], TORCH_LIMIT)
     };
     ask(question, launcher).await?.answer()
 }

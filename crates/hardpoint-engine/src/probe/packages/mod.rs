@@ -6,6 +6,7 @@ mod aliases;
 mod judge;
 
 use super::ask::{MARK, Silence, ask};
+use super::limits::PACKAGES_LIMIT;
 use super::subject::Subject;
 use super::{Missing, Need};
 use hardpoint_model::manifest::Dependency;
@@ -75,6 +76,7 @@ async fn look(
         owned: with_versions.flat_map(|needed| aliases::modules(&needed.name)).collect(),
     };
     let names = serde_json::to_string(&names).unwrap_or_default();
-    let question = subject.python(python, SCRIPT, vec![MARK.to_owned(), subject.dir_text(), names]);
+    let question =
+        subject.python(python, SCRIPT, vec![MARK.to_owned(), subject.dir_text(), names], PACKAGES_LIMIT);
     ask(question, launcher).await?.answer()
 }
