@@ -10,9 +10,12 @@ mod calls;
 mod death;
 mod floor;
 mod guards;
+mod health;
+mod http;
 mod memory;
 mod report;
 mod samples;
+mod served;
 mod stage;
 mod start;
 
@@ -30,18 +33,21 @@ struct Cli {
     /// Fewer repetitions: good enough to see a change by half, not by a tenth.
     #[arg(long)]
     quick: bool,
-    /// Only these: calls, flight, bytes, start, death, memory, guards. The results file is left alone.
+    /// Only these: calls, flight, bytes, start, death, memory, guards, http, health. The results file is left alone.
     #[arg(value_name = "NAME")]
     only: Vec<String>,
     /// Be the host of that many idle workers and print the own size; used by the memory benchmark.
     #[arg(long, hide = true, value_name = "N")]
     be_a_host_of: Option<u32>,
+    /// Be a server of this folder's plugins until standard input ends; used by http and health.
+    #[arg(long, hide = true, value_name = "DIR")]
+    be_a_server: Option<std::path::PathBuf>,
 }
 
 /// One promise: its name on the command line and its measurement.
 type Bench = (&'static str, fn(&Stage, Effort, &mut Report) -> Result<()>);
 
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 9] = [
     ("calls", calls::one_at_a_time),
     ("flight", calls::many_in_flight),
     ("bytes", bytes::measure),
@@ -49,6 +55,8 @@ const BENCHES: [Bench; 7] = [
     ("death", death::measure),
     ("memory", memory::measure),
     ("guards", guards::measure),
+    ("http", http::measure),
+    ("health", health::measure),
 ];
 
 fn main() -> ExitCode {
@@ -68,6 +76,9 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<()> {
     if let Some(count) = cli.be_a_host_of {
         return memory::be_a_host_of(count);
+    }
+    if let Some(folder) = &cli.be_a_server {
+        return served::be_a_server(folder);
     }
     if let Some(unknown) = cli.only.iter().find(|name| !BENCHES.iter().any(|(known, _)| known == name)) {
         let names: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();

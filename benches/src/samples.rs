@@ -46,6 +46,10 @@ impl Samples {
         self.at_permille(990)
     }
 
+    pub(crate) fn into_times(self) -> Vec<Duration> {
+        self.times
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.times.len()
     }

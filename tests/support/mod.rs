@@ -7,7 +7,7 @@ mod server;
 
 pub(crate) use cli::{Answer, Cli};
 pub(crate) use host::{TestHost, busy, request};
-pub(crate) use server::{Server, Serving};
+pub(crate) use server::{Server, Serving, run_tool};
 
 use hardpoint_testkit::{left_by_host, soon};
 use std::path::PathBuf;

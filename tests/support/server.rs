@@ -276,3 +276,10 @@ pub(crate) fn reply(request: reqwest::RequestBuilder) -> Reply {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     std::thread::scope(|scope| scope.spawn(move || runtime.block_on(ask)).join().unwrap())
 }
+
+/// Runs a tool with these arguments: the status and the body of the answer.
+pub(crate) fn run_tool(server: &Server, plugin: &str, tool: &str, args: &Value) -> (u16, Value) {
+    let body = serde_json::json!({"args": args});
+    let reply = server.post(&format!("/v1/plugins/{plugin}/tools/{tool}/run"), Some(&body));
+    (reply.status, reply.json())
+}

@@ -83,8 +83,10 @@ pub(crate) enum Effect<W> {
     AbortStart { plugin: String },
     /// Report the end and the signs of life of this worker.
     Watch { life: LifeId, worker: W, activity: Arc<Activity> },
-    /// End the worker after this grace.
+    /// End the worker in order, and by force when this grace is over.
     Stop { worker: W, grace: Duration },
+    /// End the worker now: it cannot hear a request.
+    Kill(W),
     /// Whoever waits may go on, once the snapshot is published.
     Tell(oneshot::Sender<()>),
 }
@@ -323,9 +325,8 @@ impl<W: Clone> Entry<W> {
     fn hung(&mut self, silent_for: Duration, scene: &mut Scene<'_, W>) {
         let why = Why::hung(&self.name, silent_for);
         self.broke(PluginEvent::Broke, why, Ended::Failed, scene);
-        // It cannot hear a request to stop.
         if let Phase::Up(worker) = &self.phase {
-            scene.effects.push(Effect::Stop { worker: worker.clone(), grace: Duration::ZERO });
+            scene.effects.push(Effect::Kill(worker.clone()));
             self.phase = Phase::Stopping { worker: worker.clone(), then: Then::Rest };
         }
     }

@@ -78,7 +78,7 @@ impl World {
                 }
                 Effect::AbortStart { .. } => self.starting = None,
                 Effect::Watch { worker, .. } => assert!(self.running.contains(&worker)),
-                Effect::Stop { worker, .. } => {
+                Effect::Stop { worker, .. } | Effect::Kill(worker) => {
                     self.stopping.insert(worker);
                 }
                 Effect::Tell(whom) => {

@@ -96,6 +96,9 @@ impl Loop {
                 Effect::Stop { worker, grace } => {
                     self.tasks.spawn(async move { drop(worker.stop(grace).await) });
                 }
+                Effect::Kill(worker) => {
+                    self.tasks.spawn(async move { drop(worker.kill().await) });
+                }
                 Effect::Tell(whom) => drop(whom.send(())),
             }
         }
