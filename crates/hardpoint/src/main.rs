@@ -5,9 +5,12 @@
 //! for the process that asks the GPU's driver.
 
 mod cli;
+mod client;
 mod configuration;
 mod embedded;
+mod failure;
 mod serve;
+mod values;
 
 use hardpoint_engine::probe;
 use std::process::ExitCode;

@@ -1,22 +1,32 @@
 //! `hardpoint call PLUGIN TOOL [name=value …]`: one tool, one answer.
 
+use super::answer::{self, Ending, Place};
 use super::exit_code::Code;
 use super::fields::{self, FIELD_HELP, Field};
+use super::files;
 use super::interrupt::{Outcome, stop, unless_interrupted};
+use super::live::Scene;
 use super::progress::Progress;
-use super::{Shared, files, show, terminal, told};
-use crate::embedded::{Ended, Failure, Host, Places, argument_schema, call};
+use super::told::Door;
+use crate::client::{FailedCall, ToolCall};
+use crate::embedded::{Ended, Failure, Host, argument_schema, call};
 use clap::Args;
 use hardpoint_supervisor::CallRequest;
 use hardpoint_supervisor::limits::CALL_TIMEOUT_MAX;
 use hardpoint_wire::Payload;
-use serde::Serialize;
-use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// One call.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Without --server the plugin is started for this one call. With it the running server is asked: the one named, else
+that of HARDPOINT_SERVER, else the one that runs on this data folder, else the configured address.
+
+Examples:
+  hardpoint call faces detect image=@photo.png
+  hardpoint call --server faces detect image=@photo.png --json
+  hardpoint call --server http://127.0.0.1:8700 faces detect image=@photo.png --timeout 5")]
 pub(super) struct Call {
     /// Name of the plugin
     plugin: String,
@@ -35,18 +45,62 @@ pub(super) struct Call {
     out: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: Call, shared: &Shared, places: &Places) -> Result<Code, Failure> {
+pub(super) async fn run(args: Call, scene: Scene<'_>) -> Result<Code, Failure> {
     files::check_out(args.out.as_deref())?;
     fields::check_files(&args.fields)?;
-    let host = Host::open(places)?;
-    let progress = Progress::new(shared.json, shared.verbose > 0);
-    let worked = unless_interrupted(work(&args, &host, &progress)).await;
+    let shared = scene.shared;
+    let ending =
+        if shared.server.is_some() { served(&args, scene).await? } else { embedded(&args, scene).await? };
+    answer::show(ending, &Place { plugin: &args.plugin, out: args.out.as_deref(), json: shared.json })
+}
+
+/// In a worker of our own.
+async fn embedded(args: &Call, scene: Scene<'_>) -> Result<Ending, Failure> {
+    let host = Host::open(scene.places)?;
+    let progress = Progress::new(scene.shared.json, scene.shared.verbose > 0);
+    let worked = unless_interrupted(work(args, &host, &progress)).await;
     progress.clear();
     stop(host).await;
-    match worked {
-        Outcome::Done(ended) => answer(ended?, &args, shared),
-        Outcome::Interrupted => Err(Failure::Interrupted),
-    }
+    let Outcome::Done(ended) = worked else { return Err(Failure::Interrupted) };
+    Ok(match ended? {
+        Ok(output) => Ending::Done { result: output.result, execution_time_ms: output.execution_time_ms },
+        Err(failed) => {
+            let (error, exit_reason) = *failed;
+            Ending::Failed { error: Box::new(error), exit_reason, door: Door::Embedded }
+        }
+    })
+}
+
+/// By a running server.
+async fn served(args: &Call, scene: Scene<'_>) -> Result<Ending, Failure> {
+    let client = scene.client()?;
+    let progress = Progress::new(scene.shared.json, scene.shared.verbose > 0);
+    let worked = unless_interrupted(async {
+        let name = format!("{}.{}", args.plugin, args.tool);
+        progress.waiting(&name, client.shown());
+        let tools = client.tools(&args.plugin).await?;
+        let info = tools.iter().find(|tool| tool.name == args.tool);
+        let schema_of = |name: &str| info?.input_schema.get("properties")?.get(name);
+        let document = fields::document(args.input_json.as_deref(), &args.fields, schema_of)?;
+        let call = ToolCall {
+            plugin: &args.plugin,
+            tool: &args.tool,
+            args: document,
+            timeout: args.timeout,
+            streaming: info.is_some_and(|info| info.streaming),
+        };
+        client.call(call, &|note| progress.note(&name, &note)).await
+    })
+    .await;
+    progress.clear();
+    let Outcome::Done(ended) = worked else { return Err(Failure::Interrupted) };
+    Ok(match ended? {
+        Ok(called) => Ending::Done { result: called.result, execution_time_ms: called.execution_time_ms },
+        Err(failed) => {
+            let FailedCall { error, exit_reason } = *failed;
+            Ending::Failed { error: Box::new(error), exit_reason, door: Door::Server }
+        }
+    })
 }
 
 async fn work(args: &Call, host: &Host, progress: &Progress) -> Result<Ended, Failure> {
@@ -59,44 +113,6 @@ async fn work(args: &Call, host: &Host, progress: &Progress) -> Result<Ended, Fa
     let ended = call(&worker, request, &|note| progress.note(&name, &note)).await;
     progress.output(&args.plugin, worker.output());
     Ok(ended)
-}
-
-/// A call that went well, for scripts.
-#[derive(Serialize)]
-struct Success {
-    ok: bool,
-    result: Value,
-    execution_time_ms: f64,
-}
-
-fn answer(ended: Ended, args: &Call, shared: &Shared) -> Result<Code, Failure> {
-    match ended {
-        Ok(output) if shared.json => {
-            let execution_time_ms = output.execution_time_ms;
-            let result = files::to_json(output.result, args.out.as_deref())?;
-            terminal::print_json(&Success { ok: true, result, execution_time_ms })?;
-            Ok(Code::Ok)
-        }
-        Ok(output) => {
-            let out = args.out.clone().unwrap_or_else(|| PathBuf::from("out").join(&args.plugin));
-            show::result(output.result, |_| false, &out)?;
-            Ok(Code::Ok)
-        }
-        Err(failed) => {
-            let (error, exit_reason) = *failed;
-            if shared.json {
-                let mut document = json!({"ok": false, "error": error.message, "error_type": error.error_type,
-                    "category": error.category, "traceback": error.traceback, "fields_invalid": error.fields_invalid});
-                if let (Some(reason), Some(fields)) = (exit_reason, document.as_object_mut()) {
-                    fields.insert("exit_reason".to_owned(), json!(reason));
-                }
-                terminal::print_json(&document)?;
-            } else {
-                told::tell(&error, None);
-            }
-            Ok(told::code_of(&error))
-        }
-    }
 }
 
 /// `2.5` as a duration.

@@ -1,6 +1,7 @@
 //! Exit codes: part of the contract with scripts, documented in `--help` and docs/reference/cli.md.
 
 use super::terminal;
+use crate::client::Kind;
 use crate::embedded::Failure;
 use owo_colors::OwoColorize as _;
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ pub(super) enum Code {
     Start = 4,
     /// The host itself had trouble.
     Host = 5,
+    /// No server can be asked, or it takes no requests now.
+    Server = 6,
     /// Ctrl-C.
     Interrupted = 130,
 }
@@ -31,6 +34,14 @@ impl Code {
             Failure::Environment(_) => Self::Environment,
             Failure::Start { .. } | Failure::Missing { .. } => Self::Start,
             Failure::Host { .. } => Self::Host,
+            Failure::Unreachable { .. } => Self::Server,
+            Failure::Refused(refused) => match refused.kind {
+                Kind::Request => Self::Request,
+                Kind::Plugin => Self::Start,
+                Kind::Tool => Self::Tool,
+                Kind::Server => Self::Server,
+                Kind::Bug => Self::Host,
+            },
             Failure::Interrupted => Self::Interrupted,
         }
     }

@@ -4,6 +4,7 @@
 //! where the value goes.
 
 use crate::embedded::{Document, Failure};
+use crate::values::from_json;
 use hardpoint_wire::{Blob, Payload};
 use serde_json::Value;
 use std::fs::File;
@@ -179,27 +180,6 @@ fn kind_of(schema: &Value) -> Kind {
                 .find(|kind| kinds.contains(kind))
                 .unwrap_or(Kind::Unknown)
         }
-    }
-}
-
-/// A JSON value in which `{"$bytes": base64}` stands for binary data.
-fn from_json(value: Value) -> Result<Payload, Failure> {
-    use base64::Engine as _;
-    match value {
-        Value::Object(map) if map.len() == 1 && map.contains_key("$bytes") => {
-            let text = map.get("$bytes").and_then(Value::as_str).unwrap_or_default();
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text).map_err(|e| {
-                Failure::request(format!("`$bytes` is not base64: {e}"), "encode the data as standard base64")
-            })?;
-            let blob =
-                Blob::new(bytes.into()).map_err(|e| Failure::host("the data cannot be passed on", &e))?;
-            Ok(Payload::blob(blob))
-        }
-        Value::Object(map) => {
-            let fields = map.into_iter().map(|(name, value)| Ok((name, from_json(value)?)));
-            Ok(Payload::object(fields.collect::<Result<Vec<_>, Failure>>()?))
-        }
-        plain => Ok(Payload::literal(plain)),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owns file names and their endings. Must not know which command made the result.
 
 use crate::embedded::Failure;
-use base64::Engine as _;
+use crate::values;
 use hardpoint_wire::{Blob, Payload};
 use serde_json::{Value, json};
 use std::fs;
@@ -18,10 +18,7 @@ pub(super) fn to_json(result: Payload, out: Option<&Path>) -> Result<Value, Fail
             let path = write(folder, &format!("result-{written}"), blob)?;
             Ok(json!({"$file": path, "bytes": blob.len()}))
         }
-        None => {
-            let bytes = blob.to_bytes().map_err(|e| Failure::host("a result cannot be read", &e))?;
-            Ok(json!({"$bytes": base64::engine::general_purpose::STANDARD.encode(bytes)}))
-        }
+        None => values::encoded(blob),
     })
 }
 

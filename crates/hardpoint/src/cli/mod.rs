@@ -3,18 +3,21 @@
 //! Owns words, options and exit codes. Must not start processes or read manifests itself: verbs ask
 //! [`crate::embedded`].
 
+mod answer;
 mod call;
 mod config;
 mod exit_code;
 mod fields;
 mod files;
 mod interrupt;
+mod live;
 mod log;
 mod plugin;
 mod progress;
 mod run;
 mod serve;
 mod show;
+mod signature;
 mod terminal;
 mod told;
 
@@ -23,6 +26,8 @@ use crate::embedded::{Failure, Places};
 use clap::{Args, Parser, Subcommand};
 use exit_code::Code;
 use hardpoint_model::config::{Flag, Loaded};
+use live::Scene;
+use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +67,9 @@ pub(crate) struct Shared {
     /// Configuration: .yaml, .toml or .json [default: hardpoint.yaml here if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "HARDPOINT_CONFIG", hide_env_values = true)]
     config: Option<PathBuf>,
+    /// Ask a running server [default: `HARDPOINT_SERVER`, else the one on this data folder, else the configured address]
+    #[arg(long, global = true, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    server: Option<String>,
     /// Print exactly one JSON document on stdout
     #[arg(long, global = true)]
     json: bool,
@@ -86,9 +94,20 @@ enum Verb {
     Plugin(plugin::Plugin),
 }
 
+impl Verb {
+    /// Whether `--server` means something to it.
+    fn asks_a_server(&self) -> bool {
+        match self {
+            Self::Call(_) => true,
+            Self::Plugin(plugin) => plugin.asks_a_server(),
+            Self::Run(_) | Self::Serve(_) | Self::Config(_) => false,
+        }
+    }
+}
+
 /// Reads the command line. What is wrong with it is told as everything else: with `--json` as JSON.
 pub(crate) fn parse() -> Result<Cli, ExitCode> {
-    Cli::try_parse().map_err(|error| {
+    Cli::try_parse_from(joined(std::env::args_os())).map_err(|error| {
         let wants_json = std::env::args_os().any(|arg| arg == "--json");
         if error.use_stderr() && wants_json {
             let text = error.to_string();
@@ -100,6 +119,23 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
         let _ = error.print();
         if error.use_stderr() { Code::Request.into() } else { Code::Ok.into() }
     })
+}
+
+/// `--server URL` as `--server=URL`. The address may be left out, and what then follows is the next argument;
+/// only an address has a colon and no equals sign.
+fn joined(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    for arg in args {
+        let is_address = arg.to_str().is_some_and(|text| text.contains(':') && !text.contains('='));
+        match joined.last_mut() {
+            Some(last) if last == "--server" && is_address => {
+                last.push("=");
+                last.push(arg);
+            }
+            Some(_) | None => joined.push(arg),
+        }
+    }
+    joined
 }
 
 /// Runs a verb and turns its end into an exit code.
@@ -130,13 +166,20 @@ fn configured(verb: Verb, shared: &Shared) -> Result<Code, Failure> {
 }
 
 async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, Failure> {
+    if shared.server.is_some() && !verb.asks_a_server() {
+        return Err(Failure::request(
+            "this command works without a server",
+            "leave `--server` out; `call` and `plugin` ask servers",
+        ));
+    }
     let places = Places::of(&loaded.config)?;
+    let scene = Scene { shared, config: &loaded.config, places: &places };
     match verb {
         Verb::Run(run) => run::run(run, shared, &places).await,
-        Verb::Call(call) => call::run(call, shared, &places).await,
+        Verb::Call(call) => call::run(call, scene).await,
         Verb::Serve(_) => serve::run(shared, loaded, &places).await,
         Verb::Config(config) => config::run(&config, shared, loaded),
-        Verb::Plugin(plugin) => plugin::run(plugin, shared, &places).await,
+        Verb::Plugin(plugin) => plugin::run(plugin, scene).await,
     }
 }
 

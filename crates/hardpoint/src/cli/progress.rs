@@ -40,6 +40,11 @@ impl Progress {
         self
     }
 
+    /// A call that somebody else runs.
+    pub(super) fn waiting(&self, name: &str, at: &str) {
+        self.bar(name).set_message(format!("running at {at}"));
+    }
+
     /// What the host tells.
     pub(super) fn host(&self, event: Event) {
         match event {

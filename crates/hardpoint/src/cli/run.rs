@@ -4,6 +4,7 @@ use super::exit_code::Code;
 use super::fields::{self, FIELD_HELP, Field};
 use super::interrupt::{Outcome, stop, unless_interrupted};
 use super::progress::Progress;
+use super::told::Door;
 use super::{Shared, files, show, terminal, told};
 use crate::embedded::{
     Document, Failure, Host, Places, RunEnd, argument_schema, read_bounded, run_pipeline, start_stages,
@@ -158,7 +159,7 @@ fn person(
             Ok(Code::Ok)
         }
         Some((stage, error, _)) => {
-            told::tell(&error, Some(stage));
+            told::tell(&error, Some(stage), Door::Embedded);
             Ok(told::code_of(&error))
         }
     }

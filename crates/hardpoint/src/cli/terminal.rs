@@ -13,6 +13,12 @@ pub(super) fn print(line: impl Display) -> Result<(), Failure> {
     written(writeln!(anstream::stdout(), "{line}"))
 }
 
+/// A text as it is, for pages that are drawn over each other.
+pub(super) fn print_raw(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
 /// A JSON document, indented, streamed as it is written.
 pub(super) fn print_json(document: &impl Serialize) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());

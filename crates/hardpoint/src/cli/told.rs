@@ -7,8 +7,17 @@ use super::terminal;
 use hardpoint_model::{Category, JobError};
 use owo_colors::OwoColorize as _;
 
-/// An error of a plugin on stderr, with its traceback.
-pub(super) fn tell(error: &JobError, stage: Option<usize>) {
+/// Which way a call went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// In a worker of this command.
+    Embedded,
+    /// By a running server.
+    Server,
+}
+
+/// An error of a plugin on stderr, with its traceback and what to do.
+pub(super) fn tell(error: &JobError, stage: Option<usize>, door: Door) {
     let at = stage.map_or_else(String::new, |stage| format!("stage {stage}: "));
     let plugin = error.plugin_name.as_deref().unwrap_or_default();
     let named = error.message.contains(plugin) || plugin.is_empty();
@@ -17,26 +26,30 @@ pub(super) fn tell(error: &JobError, stage: Option<usize>) {
     for line in error.traceback.iter().flat_map(|traceback| traceback.trim_end().lines()) {
         terminal::say(format!("  {} {line}", "|".dimmed()));
     }
-    terminal::say(format!("{} {}", "hint:".cyan().bold(), hint(error)));
+    terminal::say(format!("{} {}", "hint:".cyan().bold(), hint(error, door)));
 }
 
-fn hint(error: &JobError) -> String {
+fn hint(error: &JobError, door: Door) -> String {
     let plugin = error.plugin_name.as_deref().unwrap_or("PLUGIN");
+    let output = match door {
+        Door::Embedded => "-v shows what the plugin printed".to_owned(),
+        Door::Server => format!("`hardpoint plugin logs {plugin}` shows what it printed"),
+    };
+    let tools = match door {
+        Door::Embedded => format!("hardpoint plugin check {plugin}"),
+        Door::Server => format!("hardpoint plugin show {plugin}"),
+    };
     match (error.error_type.as_str(), error.category) {
-        ("TimeoutError", _) => {
-            "raise the timeout, or look at why the tool takes so long (-v shows its output)".into()
-        }
-        ("ToolNotFound", _) => format!("`hardpoint plugin check {plugin}` lists its tools"),
-        (_, Category::UserInput) => {
-            format!("correct the input; `hardpoint plugin check {plugin}` shows what the tool takes")
-        }
-        (_, Category::Transient) => "try again; if it stays so, -v shows what the plugin printed".into(),
+        ("TimeoutError", _) => format!("raise the timeout, or look at why the tool takes so long ({output})"),
+        ("ToolNotFound", _) => format!("`{tools}` lists its tools"),
+        (_, Category::UserInput) => format!("correct the input; `{tools}` shows what the tool takes"),
+        (_, Category::Transient) => format!("try again; if it stays so, {output}"),
         (_, Category::Resource) => {
             format!(
                 "raise `memory_mb` under `[limits]` in {plugin}/hardpoint.toml, or give it a smaller input"
             )
         }
-        (_, Category::Fatal) => "this is a fault in the plugin; -v shows what it printed".into(),
+        (_, Category::Fatal) => format!("this is a fault in the plugin; {output}"),
     }
 }
 

@@ -57,7 +57,8 @@ impl Host {
             }
             StartEvent::Starting => on_event(Event::Starting { plugin: plugin.to_owned() }),
         };
-        let started = self.starter.start(order, &tell).await;
+        // Boxed: it is the largest of all futures here, and would make every one around it as large.
+        let started = Box::pin(self.starter.start(order, &tell)).await;
         let (worker, _) = started.map_err(|error| Failure::of_start(plugin, error))?;
         if let Ok(mut workers) = self.workers.lock() {
             workers.push(worker.clone());

@@ -3,10 +3,11 @@
 use crate::cli::exit_code::Code;
 use crate::cli::interrupt::{Outcome, stop, unless_interrupted};
 use crate::cli::progress::Progress;
+use crate::cli::signature::described;
 use crate::cli::{Shared, terminal};
 use crate::embedded::{Failure, Host, Places};
 use clap::Args;
-use hardpoint_supervisor::{Tool, Worker};
+use hardpoint_supervisor::Worker;
 use owo_colors::OwoColorize as _;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -57,38 +58,11 @@ fn tell(worker: &Worker, answers: bool, json: bool) -> Result<(), Failure> {
     let import_ms = ready.import_ms;
     terminal::print(format!("Python {python}, {} {}, imported in {import_ms:.0} ms", sdk.name, sdk.version))?;
     for tool in worker.tools().iter() {
-        terminal::print(format!("\n  {}{}", tool.info.name.green(), signature(tool)))?;
-        for line in tool.info.description.lines() {
-            terminal::print(format!("      {}", line.trim()))?;
-        }
+        terminal::print(format!("\n{}", described(&tool.info)))?;
     }
     if !answers {
         let seconds = PING_TIMEOUT.as_secs();
         terminal::say(format!("\n{} it did not answer a ping within {seconds} s", "error:".red()));
     }
     Ok(())
-}
-
-/// `(image: bytes, times: integer = 1)`
-fn signature(tool: &Tool) -> String {
-    let schema = &tool.info.input_schema;
-    let required = |name: &str| {
-        schema.get("required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|n| n == name))
-    };
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let parameter = |(name, schema): (&String, &Value)| {
-        let default = schema.get("default").map_or_else(String::new, |value| format!(" = {value}"));
-        let optional = if default.is_empty() && !required(name) { "?" } else { "" };
-        format!("{name}{optional}: {}{default}", kind(schema))
-    };
-    let parameters: Vec<String> = properties.into_iter().flatten().map(parameter).collect();
-    let streaming = if tool.info.streaming { "  (stream)" } else { "" };
-    format!("({}){streaming}", parameters.join(", "))
-}
-
-fn kind(schema: &Value) -> String {
-    if schema.get("format").is_some_and(|format| format == "bytes") {
-        return "bytes".to_owned();
-    }
-    schema.get("type").and_then(Value::as_str).unwrap_or("any").to_owned()
 }

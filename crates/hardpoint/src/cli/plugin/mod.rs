@@ -1,29 +1,72 @@
-//! `hardpoint plugin list|check|new`.
+//! `hardpoint plugin …`: what is in a folder, and what a running server does with it.
 
 mod check;
 mod list;
 mod new;
 
-use super::Shared;
 use super::exit_code::Code;
-use crate::embedded::{Failure, Places};
+use super::live::{self, Scene, Verb};
+use crate::embedded::Failure;
 use clap::Subcommand;
 
 /// What can be done with plugins.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+list, check and new work on the plugins folder; all others ask a running server: the one that `--server URL` names, else
+that of HARDPOINT_SERVER, else the one that runs on this data folder, else the configured address. They use the token in
+HARDPOINT_TOKEN, else the local user's in the data folder.")]
 pub(super) enum Plugin {
-    /// List the plugins of the plugins folder
+    /// List the plugins of the plugins folder; with --server those of a running server
     List,
     /// Check one plugin: manifest, environment, start, tools
     Check(check::Check),
     /// Make a new plugin that works
     New(new::New),
+    /// State, signs of life and reasons of all plugins, or of one
+    Health(live::Health),
+    /// Everything about one plugin: health, tools, past
+    Show(live::Show),
+    /// What a plugin printed and logged
+    Logs(live::Logs),
+    /// Start a plugin anew, whatever its state
+    Restart(live::One),
+    /// Start a plugin that is not running; also one that is new in the folder
+    Load(live::One),
+    /// Stop a plugin
+    Unload(live::One),
+    /// Let a plugin take calls
+    Enable(live::One),
+    /// Let a plugin take no more calls
+    Disable(live::One),
+    /// Let a plugin fetch what it needs for its calls
+    Prefetch(live::One),
+    /// Check that what a running host says about its plugins holds
+    Audit(live::Audit),
 }
 
-pub(super) async fn run(plugin: Plugin, shared: &Shared, places: &Places) -> Result<Code, Failure> {
+impl Plugin {
+    /// Whether `--server` means something to it.
+    pub(super) fn asks_a_server(&self) -> bool {
+        !matches!(self, Self::Check(_) | Self::New(_))
+    }
+}
+
+pub(super) async fn run(plugin: Plugin, scene: Scene<'_>) -> Result<Code, Failure> {
+    let (shared, places) = (scene.shared, scene.places);
     match plugin {
+        Plugin::List if shared.server.is_some() => live::health(live::Health::of_all(), scene).await,
         Plugin::List => list::run(shared, places),
         Plugin::Check(args) => check::run(args, shared, places).await,
         Plugin::New(args) => new::run(&args, shared, places),
+        Plugin::Health(args) => live::health(args, scene).await,
+        Plugin::Show(args) => live::show(args, scene).await,
+        Plugin::Logs(args) => live::logs(args, scene).await,
+        Plugin::Restart(args) => live::verb(Verb::Restart, args, scene).await,
+        Plugin::Load(args) => live::verb(Verb::Load, args, scene).await,
+        Plugin::Unload(args) => live::verb(Verb::Unload, args, scene).await,
+        Plugin::Enable(args) => live::verb(Verb::Enable, args, scene).await,
+        Plugin::Disable(args) => live::verb(Verb::Disable, args, scene).await,
+        Plugin::Prefetch(args) => live::verb(Verb::Prefetch, args, scene).await,
+        Plugin::Audit(args) => live::audit(args, scene).await,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Owns the kinds, their words and their JSON. Must not know exit codes.
 
+use crate::client::{Kind, Refused};
 use hardpoint_engine::probe::{self, Missing};
 use hardpoint_engine::{CatalogError, StartError};
 use hardpoint_env::EnvError;
@@ -23,6 +24,10 @@ pub(crate) enum Failure {
     Missing { plugin: String, missing: Vec<Missing> },
     /// A plugin could not be started.
     Start { failure: StartFailure, hint: Option<String> },
+    /// No server can be asked.
+    Unreachable { message: String, hint: String },
+    /// A server said no.
+    Refused(Box<Refused>),
     /// The host had trouble.
     Host { message: String },
     /// Ctrl-C.
@@ -53,7 +58,8 @@ impl Failure {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Request { hint, .. } => Some(hint.clone()),
+            Self::Request { hint, .. } | Self::Unreachable { hint, .. } => Some(hint.clone()),
+            Self::Refused(refused) => refused.hint.clone(),
             Self::Environment(error) => Some(error.hint()),
             Self::Missing { missing, .. } => Some(probe::hint(missing)),
             Self::Start { hint, .. } => hint.clone(),
@@ -69,6 +75,8 @@ impl Failure {
             Self::Environment(_) => ("EnvironmentError", Category::Fatal),
             Self::Missing { .. } => ("PluginUnavailable", Category::Resource),
             Self::Start { failure, .. } => (failure.error.error_type.as_str(), failure.error.category),
+            Self::Unreachable { .. } => ("ServerUnreachable", Category::Transient),
+            Self::Refused(refused) => of_refusal(refused.kind),
             Self::Host { .. } => ("HostError", Category::Fatal),
             Self::Interrupted => ("Cancelled", Category::Transient),
         };
@@ -78,6 +86,11 @@ impl Failure {
         };
         let mut document = json!({"ok": false, "error": error, "error_type": error_type, "category": category,
             "hint": self.hint()});
+        if let (Self::Refused(refused), Some(fields)) = (self, document.as_object_mut()) {
+            // What the server says is the better word, but the hint is for whoever sits here.
+            fields.extend(refused.document.as_object().cloned().unwrap_or_default());
+            fields.insert("hint".to_owned(), json!(refused.hint));
+        }
         if let (Self::Start { failure, .. }, Some(fields)) = (self, document.as_object_mut()) {
             if let Some(exit) = &failure.exit {
                 fields.insert("exit_reason".to_owned(), json!(exit.reason));
@@ -91,7 +104,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Request { message, .. } | Self::Host { message } => f.write_str(message),
+            Self::Request { message, .. } | Self::Unreachable { message, .. } | Self::Host { message } => {
+                f.write_str(message)
+            }
+            Self::Refused(refused) => f.write_str(&refused.message),
             Self::Diagnostics(diagnostics) => diagnostics.fmt(f),
             Self::Environment(error) => error.fmt(f),
             Self::Missing { plugin, missing } => {
@@ -106,6 +122,16 @@ impl fmt::Display for Failure {
             }
             Self::Interrupted => f.write_str("interrupted"),
         }
+    }
+}
+
+fn of_refusal(kind: Kind) -> (&'static str, Category) {
+    match kind {
+        Kind::Request => ("InvalidRequest", Category::UserInput),
+        Kind::Plugin => ("PluginUnavailable", Category::Resource),
+        Kind::Tool => ("ToolFailed", Category::Fatal),
+        Kind::Server => ("ServerUnavailable", Category::Transient),
+        Kind::Bug => ("HostError", Category::Fatal),
     }
 }
 

@@ -1,0 +1,14 @@
+//! A running host, asked over HTTP.
+//!
+//! Owns finding the server and its token, the requests, and what an error answer means. Must not know options,
+//! layout or exit codes.
+
+mod call;
+mod find;
+mod http;
+mod refused;
+
+pub(crate) use call::ToolCall;
+pub(crate) use find::{Target, find};
+pub(crate) use http::{Client, typed};
+pub(crate) use refused::{FailedCall, Kind, Refused};

@@ -1,0 +1,138 @@
+//! An error answer: a problem document, and for a call that failed what the plugin said.
+//!
+//! Owns what a code or a status means for whoever asked. Must not know how it is shown.
+
+use super::Target;
+use hardpoint_model::{Category, ExitReason, JobError};
+use serde_json::Value;
+
+/// What kind of "no" it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The request is wrong: unknown names, bad fields, no or the wrong token.
+    Request,
+    /// The plugin takes no calls.
+    Plugin,
+    /// The plugin was asked and failed.
+    Tool,
+    /// The server is stopping or has too much to do.
+    Server,
+    /// The server has a bug.
+    Bug,
+}
+
+/// A refusal.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) kind: Kind,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+    /// The whole answer.
+    pub(crate) document: Value,
+}
+
+impl Refused {
+    pub(super) fn of(status: u16, document: Value, target: &Target) -> Self {
+        let text = |name: &str| document.get(name).and_then(Value::as_str).map(str::to_owned);
+        let detail = text("detail").unwrap_or_default();
+        let kind = kind(status, text("code").as_deref().unwrap_or_default());
+        let message = match status {
+            401 | 403 => {
+                format!("the server at {} refused: {detail}", target.shown())
+            }
+            _ => with_mistakes(&detail, &document),
+        };
+        let hint = match status {
+            401 => Some(token_hint(target)),
+            _ => text("hint"),
+        };
+        Self { kind, message, hint, document }
+    }
+
+    /// The last event of a call that had begun before it failed.
+    pub(super) fn of_event(document: Value, target: &Target) -> Self {
+        let status = document.get("status").and_then(Value::as_u64);
+        Self::of(status.and_then(|status| u16::try_from(status).ok()).unwrap_or(502), document, target)
+    }
+
+    /// The failure of the plugin itself, when it is one.
+    pub(super) fn into_failed_call(self) -> Result<FailedCall, Self> {
+        let text = |name: &str| self.document.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (Some(error_type), Some(message)) = (text("error_type"), text("error")) else { return Err(self) };
+        if !self.is_of_the_call() {
+            return Err(self);
+        }
+        let field = |name: &str| self.document.get(name).cloned().unwrap_or_default();
+        let category = serde_json::from_value(field("category")).unwrap_or(Category::Fatal);
+        let mut error = JobError::new(category, error_type, message);
+        error.traceback = text("traceback");
+        error.plugin_name = text("plugin_id");
+        let wrong = self.document.get("errors").and_then(Value::as_array).into_iter().flatten();
+        let wrong: Vec<String> = wrong.filter_map(argument).collect();
+        error.fields_invalid = Some(wrong).filter(|fields| !fields.is_empty());
+        let exit_reason = serde_json::from_value(field("exit_reason")).unwrap_or_default();
+        Ok(FailedCall { error, exit_reason })
+    }
+
+    /// Whether the plugin or its tool was what said no.
+    fn is_of_the_call(&self) -> bool {
+        let code = self.document.get("code").and_then(Value::as_str).unwrap_or_default();
+        match self.kind {
+            Kind::Tool => true,
+            Kind::Request => {
+                matches!(code, "tool_not_found" | "arguments_invalid" | "invalid_argument" | "input_refused")
+            }
+            Kind::Plugin | Kind::Server | Kind::Bug => false,
+        }
+    }
+}
+
+/// A call that reached the plugin and failed.
+#[derive(Debug)]
+pub(crate) struct FailedCall {
+    pub(crate) error: JobError,
+    pub(crate) exit_reason: Option<ExitReason>,
+}
+
+fn kind(status: u16, code: &str) -> Kind {
+    match (code, status) {
+        ("input_refused" | "tool_timeout" | "stream_too_long", _) | (_, 502) => Kind::Tool,
+        ("plugin_busy" | "plugin_unavailable" | "plugin_disabled", _) => Kind::Plugin,
+        (_, 429 | 503 | 504) => Kind::Server,
+        (_, 500..) => Kind::Bug,
+        (_, _) => Kind::Request,
+    }
+}
+
+/// The detail, and each mistake that it does not name itself.
+fn with_mistakes(detail: &str, document: &Value) -> String {
+    let mistakes = document.get("errors").and_then(Value::as_array).into_iter().flatten();
+    let lines = mistakes.filter_map(|mistake| {
+        let (pointer, why) = (mistake.get("pointer")?.as_str()?, mistake.get("detail")?.as_str()?);
+        (!detail.contains(why)).then(|| format!("\n  {pointer}: {why}"))
+    });
+    lines.fold(detail.to_owned(), |text, line| text + &line)
+}
+
+/// `/args/text` is the argument `text`.
+fn argument(mistake: &Value) -> Option<String> {
+    let pointer = mistake.get("pointer")?.as_str()?;
+    let name = pointer.strip_prefix("/args/")?.split('/').next()?;
+    Some(name.replace("~1", "/").replace("~0", "~"))
+}
+
+fn token_hint(target: &Target) -> String {
+    let file = target.token_file.display();
+    match (&target.token, target.is_local) {
+        (None, true) => format!(
+            "set HARDPOINT_TOKEN, or name that server's data folder with `--data-dir DIR`: {file} cannot be read"
+        ),
+        (None, false) => {
+            "set HARDPOINT_TOKEN; on that machine `hardpoint token add NAME --scope run` makes one".to_owned()
+        }
+        (Some(_), true) => format!(
+            "the token in HARDPOINT_TOKEN or {file} is of another server: name the right `--data-dir DIR`"
+        ),
+        (Some(_), false) => "the token in HARDPOINT_TOKEN is not one of that server's".to_owned(),
+    }
+}
