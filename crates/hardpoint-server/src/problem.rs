@@ -201,6 +201,7 @@ pub(crate) struct FailedRun {
     #[serde(flatten)]
     pub(crate) problem: Problem,
     /// Always false.
+    #[schemars(extend("const" = false))]
     pub(crate) ok: bool,
     /// The plugin's or the host's message.
     pub(crate) error: String,

@@ -17,6 +17,7 @@ use serde::Serialize;
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct HostHealth {
     /// Always `healthy`: a host that is not does not answer.
+    #[schemars(extend("const" = "healthy"))]
     status: &'static str,
     /// Its version.
     version: &'static str,

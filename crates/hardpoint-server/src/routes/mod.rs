@@ -13,6 +13,7 @@ use aide::axum::routing::{get_with, post_with};
 use aide::openapi::OpenApi;
 use axum::Router;
 use axum::routing::get;
+use schemars::generate::SchemaSettings;
 use std::sync::Arc;
 
 /// Every route.
@@ -25,6 +26,14 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
     aide::generate::reset_context();
     aide::generate::infer_responses(false);
     aide::generate::extract_schemas(true);
+    // What is answered, every field of it, is described; the few fields that may be left out of requests say so.
+    aide::generate::in_context(|ctx| {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "/components/schemas".into();
+            settings.meta_schema = None;
+        });
+        ctx.schema = settings.for_serialize().into_generator();
+    });
     let mut api = OpenApi::default();
     let router = ApiRouter::new()
         .api_route("/v1/plugins", get_with(plugins::list, plugins::list_docs))

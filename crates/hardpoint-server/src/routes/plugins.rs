@@ -37,6 +37,7 @@ pub(super) async fn list(State(app): Shared) -> Json<Vec<PluginHealth>> {
 pub(super) fn list_docs(op: TransformOperation) -> TransformOperation {
     reading(op, "listPlugins", "All plugins with their health")
         .description("Sorted by name. Every plugin of the plugins folder is there, whatever became of it.")
+        .tag("plugins")
         .response::<200, Json<Vec<PluginHealth>>>()
 }
 
@@ -155,13 +156,9 @@ pub(super) fn tools_docs(op: TransformOperation) -> TransformOperation {
 #[serde(deny_unknown_fields)]
 pub(super) struct LogsQuery {
     /// How many lines, the last ones.
-    #[serde(default = "log_lines")]
-    #[schemars(range(min = 1, max = 1000))]
-    lines: usize,
-}
-
-fn log_lines() -> usize {
-    LOG_LINES
+    #[schemars(range(min = 1, max = 1000), extend("default" = LOG_LINES))]
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    lines: Option<usize>,
 }
 
 pub(super) async fn logs(
@@ -169,7 +166,7 @@ pub(super) async fn logs(
     path: Path<PluginPath>,
     query: Query<LogsQuery>,
 ) -> Result<Json<Vec<LogLine>>, Problem> {
-    let lines = query.0.lines;
+    let lines = query.0.lines.unwrap_or(LOG_LINES);
     if !(1..=LOG_LINES_MAX).contains(&lines) {
         let detail = format!("`lines` must be from 1 to {LOG_LINES_MAX}");
         let mistake = Mistake { pointer: "/lines".to_owned(), detail: detail.clone() };

@@ -24,6 +24,7 @@ pub(super) struct Subject {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct RunDone {
     /// Always true.
+    #[schemars(extend("const" = true))]
     ok: bool,
     /// What the tool returned. `{"$bytes": "BASE64"}`, wherever it stands, is binary data.
     result: Value,

@@ -23,7 +23,7 @@ pub(crate) struct RunRequest {
     /// The tool's arguments by name. `{"$bytes": "BASE64"}`, wherever it stands, is binary data.
     args: Map<String, Value>,
     /// How long the call may take; the tool's own limit when absent.
-    #[schemars(range(min = 0.001, max = 604_800))]
+    #[schemars(range(min = 0.001, max = 604_800), skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<f64>,
 }
 
