@@ -5,6 +5,7 @@ use hardpoint_testkit::soon;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -159,5 +160,46 @@ fn every_list_and_every_health_answers_while_every_worker_is_wedged() {
     shown(&server, "well", "unresponsive", |health| health["liveness"] == "unresponsive");
     assert_eq!(server.get("/v1/ready").status, 503);
     assert_eq!(server.get("/v1/health").status, 200);
+    server.stop();
+}
+
+#[test]
+fn health_is_read_while_plugins_are_started_and_fail_one_after_the_other() {
+    let server = Arc::new(Server::with(&["well", "import_error", "os_exit_at_import"]));
+    signal(&server.wait_for("well", "INITIALIZED"), Signal::STOP);
+    let going = Arc::new(AtomicBool::new(true));
+    let loader = {
+        let (server, going) = (Arc::clone(&server), Arc::clone(&going));
+        thread::spawn(move || {
+            let mut failures = 0;
+            while going.load(Ordering::Relaxed) {
+                for plugin in ["import_error", "os_exit_at_import"] {
+                    let after = server.post(&format!("/v1/plugins/{plugin}/restart"), None).json();
+                    assert_eq!(after["state"], "FAILED", "{after:#}");
+                    failures += 1;
+                }
+            }
+            failures
+        })
+    };
+    let mut slowest = Duration::ZERO;
+    for _ in 0..500 {
+        let asked = Instant::now();
+        assert_eq!(server.get("/v1/plugins/well/health").status, 200);
+        slowest = slowest.max(asked.elapsed());
+    }
+    going.store(false, Ordering::Relaxed);
+    assert!(loader.join().unwrap() >= 2, "nothing was started meanwhile");
+    // A start takes longer than this; how quick a read is, is measured by the benchmark `health`.
+    assert!(slowest < Duration::from_secs(2), "a read took {slowest:?}");
+    Arc::into_inner(server).unwrap().stop();
+}
+
+#[test]
+fn a_model_that_validate_misses_makes_its_plugin_unavailable() {
+    let server = Server::with(&["validate_missing_model"]);
+    let health = server.wait_for("validate_missing_model", "UNAVAILABLE");
+    assert!(health["reason"].as_str().unwrap().contains("the model is not there: weights.onnx"), "{health:#}");
+    assert!(health["hint"].as_str().unwrap().contains("put the model file"), "{health:#}");
     server.stop();
 }
