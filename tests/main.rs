@@ -10,6 +10,7 @@
 mod calls;
 mod cancel;
 mod cli;
+mod doctor;
 mod exits;
 mod faces;
 mod fire;

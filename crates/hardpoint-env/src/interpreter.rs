@@ -114,7 +114,7 @@ pub(crate) async fn ask(machine: &Machine, path: &Path) -> Result<Interpreter, S
 }
 
 /// The one that was named, else every Python that can be found.
-fn candidates(settings: &Settings) -> Vec<PathBuf> {
+pub(crate) fn candidates(settings: &Settings) -> Vec<PathBuf> {
     let named: Vec<PathBuf> = settings
         .get("HARDPOINT_PYTHON")
         .map(PathBuf::from)
@@ -137,7 +137,7 @@ fn candidates(settings: &Settings) -> Vec<PathBuf> {
         .collect()
 }
 
-fn fits(version: &str, versions: &VersionSpecifiers) -> bool {
+pub(crate) fn fits(version: &str, versions: &VersionSpecifiers) -> bool {
     // A Python built from an unreleased source ends its version with `+`.
     let Ok(version) = Version::from_str(version.trim_end_matches('+')) else { return false };
     version >= Version::new(OLDEST) && versions.contains(&version)

@@ -22,9 +22,11 @@ mod limits;
 mod machine;
 mod settings;
 mod store;
+mod survey;
 
 pub use error::{EnvError, FoundInterpreter};
 pub use event::EnvEvent;
 pub use interpreter::Interpreter;
 pub use settings::Settings;
 pub use store::{EnvRequest, EnvStore, Environment, Requirements};
+pub use survey::{Candidate, Survey, Uv, survey};

@@ -4,6 +4,7 @@
 //! short-lived process with a time limit; no plugin code is imported. Must not know states or restarts.
 
 mod ask;
+pub mod doctor;
 mod gpu;
 mod limits;
 mod models;

@@ -5,7 +5,7 @@
 mod index;
 pub(crate) mod patience;
 pub(crate) mod run;
-mod uv;
+pub(crate) mod uv;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Owns getting uv: the one that is named, the one on `PATH`, or one installed once for this data directory.
 //! Not having uv is no error: pip does the same, more slowly.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Build;
 use crate::error::EnvError;
@@ -36,6 +36,12 @@ pub(super) async fn find_or_install(build: &Build<'_>, on_event: Listener<'_>) -
             None
         }
     }
+}
+
+/// The uv that was installed for this data directory before.
+pub(crate) fn installed(tools: &Path) -> Option<PathBuf> {
+    let (folder, _) = Slot::new(tools, KEY).ready(FORMAT, KEY)?;
+    Some(folder.join(PROGRAM))
 }
 
 /// Built beside and switched like an environment, under a lock of its own.

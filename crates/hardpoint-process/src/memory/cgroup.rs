@@ -128,18 +128,29 @@ pub(super) fn sweep(mode: &MemoryMode, is_dead: impl Fn(&str) -> bool) -> usize 
 pub(super) fn detect() -> Option<MemoryMode> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    candidates(&own, &mounts).into_iter().find(looks_usable)
+    candidates(&own, &mounts).into_iter().find(|mode| obstacle(mode).is_none())
 }
 
-fn looks_usable(mode: &MemoryMode) -> bool {
-    let Some((parent, v2)) = parent_of(mode) else { return false };
+/// Every place that [`detect`] looks at, in its order, with what stands in the way of a group there.
+pub(super) fn places() -> Vec<(MemoryMode, Option<&'static str>)> {
+    let read = |file| fs::read_to_string(file).unwrap_or_default();
+    let modes = candidates(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+    modes.into_iter().map(|mode| (mode.clone(), obstacle(&mode))).collect()
+}
+
+fn obstacle(mode: &MemoryMode) -> Option<&'static str> {
+    let (parent, v2) = parent_of(mode)?;
     let may_limit = if v2 {
         let enabled = fs::read_to_string(parent.join("cgroup.subtree_control")).unwrap_or_default();
         enabled.split_whitespace().any(|controller| controller == "memory")
     } else {
         parent.join("memory.limit_in_bytes").exists()
     };
-    may_limit && rustix::fs::access(parent, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+    match rustix::fs::access(parent, Access::WRITE_OK | Access::EXEC_OK) {
+        _ if !may_limit => Some("its memory controller is not handed on"),
+        Err(_) => Some("this user may not make groups there"),
+        Ok(()) => None,
+    }
 }
 
 /// Version 2 first; in each, beside our own group before below it, because a group of version 2 that

@@ -6,6 +6,7 @@
 mod answer;
 mod call;
 mod config;
+mod doctor;
 mod exit_code;
 mod fields;
 mod files;
@@ -89,6 +90,7 @@ enum Verb {
     /// Show and check the configuration
     #[command(subcommand)]
     Config(config::Config),
+    Doctor(doctor::Doctor),
     /// List, check and make plugins
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -100,7 +102,7 @@ impl Verb {
         match self {
             Self::Call(_) => true,
             Self::Plugin(plugin) => plugin.asks_a_server(),
-            Self::Run(_) | Self::Serve(_) | Self::Config(_) => false,
+            Self::Run(_) | Self::Serve(_) | Self::Config(_) | Self::Doctor(_) => false,
         }
     }
 }
@@ -151,11 +153,13 @@ fn configured(verb: Verb, shared: &Shared) -> Result<Code, Failure> {
     let loaded = configuration::read(wanted(&verb, shared))?;
     match &verb {
         Verb::Serve(_) => log::for_server(&loaded)?,
-        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Plugin(_) => log::for_command(&loaded)?,
+        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Doctor(_) | Verb::Plugin(_) => {
+            log::for_command(&loaded)?;
+        }
     }
     let threads = match &verb {
         Verb::Serve(_) => std::thread::available_parallelism().map_or(2, NonZero::get).max(2),
-        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Plugin(_) => 2,
+        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Doctor(_) | Verb::Plugin(_) => 2,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.map_err(|e| Failure::host("the runtime could not be started", &e))?;
@@ -179,6 +183,7 @@ async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, 
         Verb::Call(call) => call::run(call, scene).await,
         Verb::Serve(_) => serve::run(shared, loaded, &places).await,
         Verb::Config(config) => config::run(&config, shared, loaded),
+        Verb::Doctor(doctor) => doctor::run(doctor, shared, &places).await,
         Verb::Plugin(plugin) => plugin::run(plugin, scene).await,
     }
 }
@@ -188,7 +193,7 @@ fn wanted(verb: &Verb, shared: &Shared) -> Wanted {
     let flag = |option, key, text: Option<&String>| text.map(|text| Flag { option, key, text: text.clone() });
     let listen = match verb {
         Verb::Serve(serve) => flag("--listen", "listen", serve.listen()),
-        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Plugin(_) => None,
+        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Doctor(_) | Verb::Plugin(_) => None,
     };
     let log =
         (shared.verbose > 1).then(|| Flag { option: "-vv", key: "log", text: "hardpoint=debug".to_owned() });

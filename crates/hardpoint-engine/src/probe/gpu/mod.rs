@@ -13,7 +13,7 @@ mod visible;
 pub use driver::{Device, DriverFacts, DriverTrouble};
 pub use nvml::{DRIVER_ARGUMENT, driver_main};
 
-pub(crate) use driver::driver;
+pub(crate) use driver::{Driver, driver};
 pub(crate) use judge::judge;
 pub(crate) use torch::{declares_torch, torch};
 pub(crate) use visible::VARIABLE as VISIBLE_DEVICES;
