@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: every check a change must pass, one after the other, stopping at the first failure.
 
+mod api_step;
 mod python_steps;
 mod reports;
 mod rust_steps;
@@ -31,7 +32,7 @@ struct Step {
     run: fn() -> Result<Vec<String>>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { name: "fmt", what: "Rust code is formatted", run: rust_steps::fmt },
     Step { name: "clippy", what: "Rust code passes the lints", run: rust_steps::clippy },
     Step { name: "tidy", what: "the project's own rules", run: tidy_step },
@@ -40,6 +41,7 @@ const STEPS: [Step; 10] = [
     Step { name: "pylint", what: "Python code passes ruff", run: python_steps::lint },
     Step { name: "pytypes", what: "Python code passes mypy --strict", run: python_steps::types },
     Step { name: "pytest", what: "Python tests on every interpreter", run: python_steps::test },
+    Step { name: "apitest", what: "the HTTP API does what its description says", run: api_step::test },
     Step { name: "doc", what: "the Rust documentation builds", run: rust_steps::doc },
     Step { name: "requirements", what: "every promised test exists and passed", run: requirements_step },
 ];

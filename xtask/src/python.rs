@@ -31,6 +31,8 @@ pub(crate) enum Tools {
     Checks,
     /// The test runner, with each interpreter.
     Tests,
+    /// What tests the HTTP API, with the newest interpreter.
+    Api,
 }
 
 impl Tools {
@@ -38,6 +40,7 @@ impl Tools {
         match self {
             Self::Checks => "xtask/python-checks.txt",
             Self::Tests => "xtask/python-tests.txt",
+            Self::Api => "xtask/python-api.txt",
         }
     }
 }
@@ -109,6 +112,7 @@ pub(crate) fn environment(interpreter: &Interpreter, tools: Tools) -> Result<Pat
     let folder = match tools {
         Tools::Checks => tree::root().join("target/tools/py"),
         Tools::Tests => tree::root().join(format!("target/tools/py{major}.{minor}")),
+        Tools::Api => tree::root().join("target/tools/api"),
     };
     let python = folder.join("bin/python");
     let stamp = folder.join("hardpoint-pins");

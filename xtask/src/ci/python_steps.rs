@@ -8,7 +8,7 @@ use crate::python::{Tools, environment, interpreters, newest, tool};
 use crate::tree;
 
 /// Where Python code of ours lies.
-const FOLDERS: [&str; 3] = ["python", "examples", "tests/plugins"];
+const FOLDERS: [&str; 4] = ["python", "examples", "tests/plugins", "xtask"];
 
 pub(super) fn lint() -> Result<Vec<String>> {
     let python = environment(&newest()?, Tools::Checks)?;

@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use hardpoint_engine::{Refusal, Verb};
+use hardpoint_model::JobError;
 use hardpoint_model::health::PluginDetail;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -58,9 +59,17 @@ fn problem(name: &str, refusal: &Refusal) -> Problem {
         }
         Refusal::HostBusy => refused(refusal, Code::HostBusy),
         Refusal::Stopping => refused(refusal, Code::HostStopping),
+        // Somebody else stopped or restarted it meanwhile.
+        Refusal::Hook(error) if lost(error) => {
+            refused(refusal, Code::StateConflict).hint("it was stopped or started anew meanwhile; try again")
+        }
         Refusal::Hook(_) => refused(refusal, Code::HookFailed)
             .hint(format!("`GET /v1/plugins/{name}/logs` shows what it printed")),
     }
+}
+
+fn lost(error: &JobError) -> bool {
+    error.original_exc_repr.is_none() && matches!(error.error_type.as_str(), "WorkerLost" | "WorkerBusy")
 }
 
 macro_rules! verbs {

@@ -17,8 +17,11 @@ pub(super) fn of_failed(error: &JobError, exit: Option<&ExitReason>) -> Code {
         "WorkerBusy" if of_host => return Code::PluginBusy,
         _ => {}
     }
-    if exit.is_some() {
-        return Code::WorkerCrashed;
+    match exit {
+        // An operator stopped the plugin; it did nothing wrong.
+        Some(ExitReason::OwnStop) => return Code::PluginUnavailable,
+        Some(_) => return Code::WorkerCrashed,
+        None => {}
     }
     match error.category {
         Category::UserInput if of_host => Code::ArgumentsInvalid,
@@ -78,7 +81,8 @@ mod tests {
             (own(Resource, "OutOfMemory", "m"), code(1), 502),
             (own(Fatal, "WorkerCrashed", "m"), code(7), 502),
             (own(Fatal, "ProtocolViolation", "m"), code(1), 502),
-            (own(Transient, "WorkerLost", "m"), Some(ExitReason::OwnStop), 502),
+            (own(Transient, "WorkerLost", "m"), Some(ExitReason::OwnStop), 503),
+            (own(Transient, "WorkerLost", "m"), Some(ExitReason::ShimLost), 502),
             (own(Transient, "WorkerBusy", "m"), None, 429),
         ];
         for (error, exit, expected) in cases {
