@@ -145,3 +145,25 @@ fn a_disabled_plugin_refuses_calls_until_it_is_enabled() {
     assert_eq!(run_tool(&server, "well", "echo", &json!({"text": "x"})).0, 200);
     server.stop();
 }
+
+#[test]
+fn a_client_that_goes_away_from_a_call_that_will_not_stop_costs_the_plugin_a_worker_and_no_more() {
+    let server = Server::with(&["c_loop"]);
+    server.wait_for("c_loop", "INITIALIZED");
+    let request = server
+        .client()
+        .post(format!("{}/v1/plugins/c_loop/tools/spin/run", server.url()))
+        .bearer_auth(server.token())
+        .json(&json!({"args": {}}))
+        .timeout(Duration::from_millis(500));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    assert!(runtime.block_on(async { request.send().await }).unwrap_err().is_timeout());
+    // The connection is closed with the runtime that holds it.
+    drop(runtime);
+    wait_until("a new worker was ready", Duration::from_secs(30), || {
+        let health = server.health("c_loop");
+        health["incarnation"] == 2 && health["state"] == "INITIALIZED"
+    });
+    assert_eq!(server.health("c_loop")["exit_reason"]["kind"], "cancelled");
+    server.stop();
+}

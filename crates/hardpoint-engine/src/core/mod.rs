@@ -296,6 +296,14 @@ impl<W: Clone> Entry<W> {
     fn worker_ended(&mut self, exit: &Exit, scene: &mut Scene<'_, W>) {
         self.starting = None;
         match std::mem::replace(&mut self.phase, Phase::Idle) {
+            // Somebody lost interest in a call that would not stop: no fault of the plugin's that counts.
+            Phase::Up(_) if matches!(exit.reason, ExitReason::Cancelled { .. }) => {
+                self.exit_reason = Some(exit.reason.clone());
+                self.restarts += 1;
+                self.say(LogLevel::Warning, &format!("its worker {exit}; it is started again"));
+                self.next_incarnation(Some(format!("its worker {exit}")), scene);
+                self.start(scene);
+            }
             Phase::Up(_) => {
                 self.exit_reason = Some(exit.reason.clone());
                 let why = Why::of_exit(&self.name, &exit.reason);

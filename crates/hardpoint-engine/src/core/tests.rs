@@ -191,6 +191,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let category = prop_oneof![Just(Category::UserInput), Just(Category::Transient), Just(Category::Fatal)];
     let end = prop_oneof![
         Just(crash()),
+        Just(ExitReason::Cancelled { tool: "read".to_owned() }),
         Just(ExitReason::ExitCode { code: 0 }),
         Just(ExitReason::ExitCode { code: 3 }),
         Just(ExitReason::OwnStop)
@@ -358,4 +359,15 @@ fn two_folders_of_one_name_are_both_refused_by_name() {
     let reason = entry.reason.as_deref().unwrap();
     assert!(reason.contains("/plugins/ocr and /plugins/ocr-copy"), "{reason}");
     assert_eq!(entry.state, PluginState::Failed);
+}
+
+#[test]
+fn a_worker_that_was_ended_by_a_cancellation_is_replaced_without_a_policy() {
+    let mut world = World::new(settings(RestartPolicy::Never, FailOn::Fatal));
+    world.start_ends_well();
+    world.worker_ends(ExitReason::Cancelled { tool: "read".to_owned() });
+    assert_eq!((world.state(), world.starting.is_some()), (PluginState::Loaded, true));
+    world.start_ends_well();
+    let entry = &world.core.entries[NAME];
+    assert_eq!((entry.state, entry.incarnation, entry.attempts.count), (PluginState::Initialized, 2, 0));
 }
