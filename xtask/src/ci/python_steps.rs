@@ -8,7 +8,13 @@ use crate::python::{Tools, environment, interpreters, newest, tool};
 use crate::tree;
 
 /// Where Python code of ours lies.
-const FOLDERS: [&str; 4] = ["python", "examples", "tests/plugins", "xtask"];
+const FOLDERS: [&str; 5] = ["python", "examples", "tests/plugins", "xtask", "crates"];
+
+/// Scripts that the host carries, from the package's folder.
+const SCRIPTS: [&str; 2] = [
+    "../crates/hardpoint-engine/src/probe/gpu/ask_torch.py",
+    "../crates/hardpoint-engine/src/probe/packages/packages.py",
+];
 
 pub(super) fn lint() -> Result<Vec<String>> {
     let python = environment(&newest()?, Tools::Checks)?;
@@ -25,7 +31,9 @@ pub(super) fn types() -> Result<Vec<String>> {
     command.current_dir(tree::root().join("python"));
     check(
         command
-            .args(["-m", "mypy", "--strict", "hardpoint", "hardpoint_worker.py", "--cache-dir"])
+            .args(["-m", "mypy", "--strict", "hardpoint", "hardpoint_worker.py"])
+            .args(SCRIPTS)
+            .arg("--cache-dir")
             .arg(cache),
     )?;
     Ok(Vec::new())

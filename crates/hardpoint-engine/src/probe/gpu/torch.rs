@@ -12,7 +12,7 @@ use hardpoint_process::Launcher;
 use serde::Deserialize;
 use std::path::Path;
 
-const SCRIPT: &str = include_str!("torch.py");
+const SCRIPT: &str = include_str!("ask_torch.py");
 
 /// What torch says.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

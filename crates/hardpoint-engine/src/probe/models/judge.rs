@@ -161,7 +161,7 @@ mod tests {
         check("m.pt", pointer, Some("git-lfs pointer"));
         check("labels.txt", pointer, Some("git-lfs pointer"));
         check("m.bin", b"placeholder\n", Some("a text of 12 bytes"));
-        check("m.PTH", b"TODO: put the weights here", Some("placeholder"));
+        check("m.PTH", b"note: put the weights here", Some("placeholder"));
         check("m.onnx", b"<!DOCTYPE html><html>", Some("a web page"));
         check("labels.txt", b"cat\ndog\n", None);
         check("cascade.xml", b"<?xml version=\"1.0\"?>", None);

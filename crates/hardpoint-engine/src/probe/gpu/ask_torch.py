@@ -19,13 +19,13 @@ def main() -> None:
     os._exit(0)
 
 
-def _look() -> "dict[str, object]":
+def _look() -> dict[str, object]:
     try:
         import torch  # type: ignore[import-not-found,unused-ignore]
     except BaseException as error:
         return {"import_error": _words(error)}
     built_for = getattr(getattr(torch, "version", None), "cuda", None)
-    says: "dict[str, object]" = {
+    says: dict[str, object] = {
         "version": str(getattr(torch, "__version__", "of unknown version")),
         "built_for": None if built_for is None else str(built_for),
     }
