@@ -7,9 +7,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod audit;
 mod calls;
 mod cancel;
 mod cli;
+mod config;
 mod doctor;
 mod exits;
 mod faces;
@@ -25,6 +27,7 @@ mod probes_gpu;
 mod probes_packages;
 mod restart;
 mod serve;
+mod server_cli;
 mod streams;
 mod support;
 mod truth;

@@ -29,6 +29,7 @@ pub(crate) struct Server {
     child: Option<Child>,
     url: String,
     folder: TempDir,
+    client: reqwest::Client,
     // A closed pipe would be an error of the server's.
     _stdout: BufReader<ChildStdout>,
 }
@@ -37,7 +38,6 @@ pub(crate) struct Server {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) headers: reqwest::header::HeaderMap,
     pub(crate) text: String,
 }
 
@@ -110,10 +110,11 @@ impl Serving {
         });
         let first = first_line.recv_timeout(START);
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        let mut server = |url: String, stdout| Server {
+        let server = |url: String, stdout| Server {
             child: Some(child),
             url,
             folder: std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap()),
+            client: reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2)).build().unwrap(),
             _stdout: stdout,
         };
         let (line, stdout) = first.unwrap_or_else(|_| panic!("it never said that it listens\n{log}"));
@@ -182,7 +183,7 @@ impl Server {
 
     /// For requests that are not everyday ones; see [`reply`].
     pub(crate) fn client(&self) -> reqwest::Client {
-        reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(120)).build().unwrap()
+        self.client.clone()
     }
 
     /// The health of one plugin.
@@ -260,18 +261,19 @@ impl Reply {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e} in {} {:?}", self.status, self.text))
     }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
 }
 
 /// Sends a request and waits for its answer. May be called from anywhere, a runtime included.
 pub(crate) fn reply(request: reqwest::RequestBuilder) -> Reply {
+    try_reply(request).unwrap()
+}
+
+/// The same where the answer may be lost, because the server ends.
+pub(crate) fn try_reply(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
     let ask = async {
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Reply { status, headers, text: response.text().await.unwrap() }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        Ok(Reply { status, text: response.text().await? })
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     std::thread::scope(|scope| scope.spawn(move || runtime.block_on(ask)).join().unwrap())

@@ -65,7 +65,6 @@ fn blob(fields: &Map<String, Value>) -> Result<Payload, Failure> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

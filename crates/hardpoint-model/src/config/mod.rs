@@ -125,7 +125,7 @@ pub struct Http {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct PluginConfig {
-    /// Whether it takes calls from the start.
+    /// Whether it is started and takes calls; somebody may enable it later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// When and how it is started again.

@@ -20,6 +20,7 @@ mod serve;
 mod show;
 mod signature;
 mod terminal;
+mod token;
 mod told;
 
 use crate::configuration::{self, Wanted};
@@ -39,12 +40,15 @@ Examples:
   hardpoint call faces detect image=@photo.png --json
   hardpoint plugin list
   hardpoint plugin new my-plugin
+  hardpoint serve
+  hardpoint plugin health
 
 Exit codes:
-  0  it worked                      4  a plugin could not be started
-  1  a tool failed, or was killed   5  Hardpoint itself had trouble
+  0  it worked                      5  Hardpoint itself had trouble
+  1  a tool failed, or was killed   6  no server answers, or it takes no requests
   2  the request was wrong          130  interrupted with Ctrl-C
-  3  an environment could not be built";
+  3  an environment could not be built
+  4  a plugin could not be started, or takes no calls";
 
 /// A crash-proof host for plugins: every plugin in its own supervised worker process.
 #[derive(Debug, Parser)]
@@ -91,7 +95,10 @@ enum Verb {
     #[command(subcommand)]
     Config(config::Config),
     Doctor(doctor::Doctor),
-    /// List, check and make plugins
+    /// Let others ask the server of this data folder
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Plugins of the folder, and of a running server
     #[command(subcommand)]
     Plugin(plugin::Plugin),
 }
@@ -102,7 +109,7 @@ impl Verb {
         match self {
             Self::Call(_) => true,
             Self::Plugin(plugin) => plugin.asks_a_server(),
-            Self::Run(_) | Self::Serve(_) | Self::Config(_) | Self::Doctor(_) => false,
+            Self::Run(_) | Self::Serve(_) | Self::Config(_) | Self::Doctor(_) | Self::Token(_) => false,
         }
     }
 }
@@ -153,13 +160,23 @@ fn configured(verb: Verb, shared: &Shared) -> Result<Code, Failure> {
     let loaded = configuration::read(wanted(&verb, shared))?;
     match &verb {
         Verb::Serve(_) => log::for_server(&loaded)?,
-        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Doctor(_) | Verb::Plugin(_) => {
+        Verb::Run(_)
+        | Verb::Call(_)
+        | Verb::Config(_)
+        | Verb::Doctor(_)
+        | Verb::Token(_)
+        | Verb::Plugin(_) => {
             log::for_command(&loaded)?;
         }
     }
     let threads = match &verb {
         Verb::Serve(_) => std::thread::available_parallelism().map_or(2, NonZero::get).max(2),
-        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Doctor(_) | Verb::Plugin(_) => 2,
+        Verb::Run(_)
+        | Verb::Call(_)
+        | Verb::Config(_)
+        | Verb::Doctor(_)
+        | Verb::Token(_)
+        | Verb::Plugin(_) => 2,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.map_err(|e| Failure::host("the runtime could not be started", &e))?;
@@ -183,6 +200,7 @@ async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, 
         Verb::Call(call) => call::run(call, scene).await,
         Verb::Serve(_) => serve::run(shared, loaded, &places).await,
         Verb::Config(config) => config::run(&config, shared, loaded),
+        Verb::Token(token) => token::run(token, shared, &places),
         Verb::Doctor(doctor) => doctor::run(doctor, shared, &places).await,
         Verb::Plugin(plugin) => plugin::run(plugin, scene).await,
     }
@@ -193,7 +211,12 @@ fn wanted(verb: &Verb, shared: &Shared) -> Wanted {
     let flag = |option, key, text: Option<&String>| text.map(|text| Flag { option, key, text: text.clone() });
     let listen = match verb {
         Verb::Serve(serve) => flag("--listen", "listen", serve.listen()),
-        Verb::Run(_) | Verb::Call(_) | Verb::Config(_) | Verb::Doctor(_) | Verb::Plugin(_) => None,
+        Verb::Run(_)
+        | Verb::Call(_)
+        | Verb::Config(_)
+        | Verb::Doctor(_)
+        | Verb::Token(_)
+        | Verb::Plugin(_) => None,
     };
     let log =
         (shared.verbose > 1).then(|| Flag { option: "-vv", key: "log", text: "hardpoint=debug".to_owned() });

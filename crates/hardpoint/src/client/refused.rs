@@ -44,7 +44,7 @@ impl Refused {
         };
         let hint = match status {
             401 => Some(token_hint(target)),
-            _ => text("hint"),
+            _ => command(&document).or_else(|| text("hint")),
         };
         Self { kind, message, hint, document }
     }
@@ -112,6 +112,24 @@ fn with_mistakes(detail: &str, document: &Value) -> String {
         (!detail.contains(why)).then(|| format!("\n  {pointer}: {why}"))
     });
     lines.fold(detail.to_owned(), |text, line| text + &line)
+}
+
+/// The remedy as a command, where the server's own names a route.
+fn command(document: &Value) -> Option<String> {
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    match text("code")? {
+        "plugin_disabled" => {
+            text("plugin_id").map(|plugin| format!("let it take calls: `hardpoint plugin enable {plugin}`"))
+        }
+        "unknown_plugin" | "plugin_not_found" => Some(
+            "`hardpoint plugin health` lists the plugins that there are; `load` takes one that is new"
+                .to_owned(),
+        ),
+        "scope_missing" => {
+            Some("use a token that allows it: `hardpoint token add NAME --scope admin` makes one".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// `/args/text` is the argument `text`.

@@ -38,7 +38,6 @@ pub(crate) fn server_settings(config: &Config, data_dir: &Path) -> ServerSetting
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use hardpoint_model::config::{ConfigFile, Sources, load};
     use hardpoint_model::document::Format;

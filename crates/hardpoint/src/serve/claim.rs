@@ -118,7 +118,6 @@ fn read_note(dir: &Path) -> Option<Note> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

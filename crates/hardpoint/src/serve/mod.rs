@@ -4,7 +4,7 @@
 //! programs are told. Must not know options or layout: `cli::serve` does.
 //!
 //! ```text
-//! lock data folder -> bind -> open starter -> engine -> announce -> serve
+//! lock data folder -> tokens -> bind -> open starter -> engine -> announce -> serve
 //!                                                 first signal: drain -> stop accepting -> engine.stop -> 0
 //!                                                 second signal: end at once, shims end the workers
 //! ```

@@ -6,6 +6,7 @@ use super::signals::{Ending, Signals};
 use crate::embedded::{Failure, Places, open_starter};
 use hardpoint_engine::{Engine, Settings};
 use hardpoint_server::ServerSettings;
+use hardpoint_server::access::{self, Tokens, TokensError};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,6 +32,10 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(|e| Failure::host("signals cannot be received", &e))?;
     let claim = Claim::take(&order.places.data).map_err(|e| claim_failure(&e))?;
+    // Before anybody can be told of the address: whoever reads it reads the token next.
+    access::local_token(&order.places.data).map_err(|e| token_failure(&e))?;
+    let tokens = Tokens::open(&order.places.data).map_err(|e| token_failure(&e))?;
+    access::check_bind(order.listen, &tokens).map_err(|e| Failure::request(e.to_string(), e.hint()))?;
     let (listener, url) = bind(order.listen).await?;
     let starter = open_starter(&order.places)?;
     let (engine, engine_loop) = Engine::start(order.engine, &order.places.plugins, starter)?;
@@ -140,6 +145,10 @@ async fn bind(listen: SocketAddr) -> Result<(TcpListener, String), Failure> {
         ),
         _ => Failure::host(&format!("{listen} cannot be listened on"), &e),
     })
+}
+
+fn token_failure(error: &TokensError) -> Failure {
+    Failure::request(error.to_string(), error.hint())
 }
 
 fn claim_failure(error: &ClaimError) -> Failure {

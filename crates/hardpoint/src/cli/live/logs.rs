@@ -145,7 +145,6 @@ fn shown(line: &LogLine) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     fn lines(times: &[i64]) -> Vec<LogLine> {

@@ -69,6 +69,10 @@ pub(super) fn remarks(health: &PluginHealth) -> Vec<String> {
     if let Some(since) = health.main_thread_stuck_since {
         said.push(format!("one call has kept its main thread since {since:.0}"));
     }
+    let idle = health.state == PluginState::Loaded && health.starting.is_none();
+    if idle && health.enabled {
+        said.push(format!("it is not loaded (`hardpoint plugin load {name}` starts it)"));
+    }
     if !health.enabled {
         said.push(format!("it takes no calls: it is disabled (`hardpoint plugin enable {name}`)"));
     }

@@ -1,6 +1,6 @@
 //! Asking a host everything that it says about its plugins, and the machine about their processes.
 
-use super::rules::{Finding, agree, down, name_of, sound, state_of};
+use super::rules::{Finding, agree, down, name_of, sound};
 use crate::client::Client;
 use crate::embedded::Failure;
 use hardpoint_process::{Process, tree_of};
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// How long an answer may take: each is read from a snapshot.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
+/// How long a host may take to notice that a worker has ended.
+const NOTICE_MAX: Duration = Duration::from_secs(1);
 /// A name that no plugin has: capitals are not allowed.
 const NOBODY: &str = "No-Such-Plugin";
 
@@ -124,17 +126,29 @@ impl Seen {
                 self.findings.push(Finding::of(&name, "process", detail));
             }
             let Some(trouble) = trouble(&name, pid, &family) else { continue };
-            // It may have ended since it was listed: then the host must say so by now.
-            let now = match self.ask(client, &["v1", "plugins", &name, "health"]).await {
-                Ok(now) => now,
-                Err(Failure::Refused(_)) => continue,
-                Err(other) => return Err(other),
-            };
-            if pid_of(&now) == Some(pid) && state_of(&now) == state_of(document) {
+            if self.insists(client, &name, pid).await? {
                 self.findings.push(Finding::of(&name, "process", trouble));
             }
         }
         Ok(())
+    }
+
+    /// Whether the host goes on to give this process as the plugin's worker. It may have ended just now, or
+    /// since it was listed: the host has a second to notice.
+    async fn insists(&mut self, client: &Client, name: &str, pid: u32) -> Result<bool, Failure> {
+        let until = Instant::now() + NOTICE_MAX;
+        loop {
+            match self.ask(client, &["v1", "plugins", name, "health"]).await {
+                Ok(now) if pid_of(&now) != Some(pid) => return Ok(false),
+                Ok(_) => {}
+                Err(Failure::Refused(_)) => return Ok(false),
+                Err(other) => return Err(other),
+            }
+            if Instant::now() >= until {
+                return Ok(true);
+            }
+            tokio::time::sleep(NOTICE_MAX / 20).await;
+        }
     }
 }
 
