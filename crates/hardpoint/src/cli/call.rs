@@ -20,7 +20,7 @@ use std::time::Duration;
 /// One call.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --server the plugin is started for this one call. With it the running server is asked: the one named, else
+Without --server the plugin is started for this one call. With it the running server is asked: the one named, else \
 that of HARDPOINT_SERVER, else the one that runs on this data folder, else the configured address.
 
 Examples:

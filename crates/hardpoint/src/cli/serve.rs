@@ -12,11 +12,11 @@ use serde_json::json;
 /// One server.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every plugin of the plugins folder is started in a worker of its own. The first line on stdout says where the server
-listens; the log goes to stderr. Settings come from the command line, HARDPOINT_* variables and hardpoint.yaml:
-`hardpoint config show --origin` lists them.
+Every plugin of the plugins folder is started in a worker of its own. The first line on stdout says where the \
+server listens; the log goes to stderr. Settings come from the command line, HARDPOINT_* variables and \
+hardpoint.yaml: `hardpoint config show --origin` lists them.
 
-The first SIGTERM or Ctrl-C lets requests in flight finish (stop.drain_seconds), then ends the workers; the second
+The first SIGTERM or Ctrl-C lets requests in flight finish (stop.drain_seconds), then ends the workers; the second \
 ends everything at once. SIGHUP is ignored.
 
 Examples:

@@ -15,8 +15,8 @@ use std::fs;
 /// What can be done with tokens.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-The local user needs none: the server makes one for itself in the data folder, and commands read it there. A running
-server knows a new token, and refuses a removed one, within a second.
+The local user needs none: the server makes one in the data folder, and commands read it there. A running server \
+knows a new token, and refuses a removed one, within a second.
 
 Examples:
   hardpoint token add ci --scope run

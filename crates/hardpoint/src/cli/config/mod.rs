@@ -14,8 +14,8 @@ pub(super) use check::strangers;
 /// What can be asked about the configuration.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-The command line beats the environment, which beats the file, which beats the defaults. The file is hardpoint.yaml
-in the current folder, or the one named by `--config FILE` or HARDPOINT_CONFIG. `restart.policy` is set by
+The command line beats the environment, which beats the file, which beats the defaults. The file is hardpoint.yaml \
+in the current folder, or the one named by `--config FILE` or HARDPOINT_CONFIG. `restart.policy` is set by \
 HARDPOINT_RESTART__POLICY.
 
 Examples:

@@ -13,8 +13,8 @@ use serde_json::Value;
 /// What is looked at.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --watch it looks again every second: in a terminal the page is drawn anew, elsewhere there is a line (with --json
-a document) for every change. Ctrl-C ends it with exit code 0.
+With --watch it looks again every second: in a terminal the page is drawn anew, elsewhere there is a line (with \
+--json a document) for every change. Ctrl-C ends it with exit code 0.
 
 Examples:
   hardpoint plugin health

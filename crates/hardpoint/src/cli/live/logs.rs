@@ -26,7 +26,7 @@ Examples:
   hardpoint plugin logs faces --lines 1000 --json
   hardpoint plugin logs faces --follow
 
-With --follow it goes on until Ctrl-C, which ends it with exit code 0; with --json there is then a document per line.")]
+With --follow it goes on until Ctrl-C, which ends it with exit code 0; with --json there is a document per line.")]
 pub(in crate::cli) struct Logs {
     /// Name of the plugin
     plugin: String,

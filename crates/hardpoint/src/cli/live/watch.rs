@@ -66,12 +66,13 @@ where
     }
 }
 
-/// Over what was there, line by line, so that nothing flickers; what does not fit is left out.
+/// Over what was there, line by line, so that nothing flickers; what does not fit is left out, to the right and
+/// below.
 fn draw(of: &str, page: &str) -> Result<(), Failure> {
     let rows = terminal_size::terminal_size().map_or(24, |(_, rows)| usize::from(rows.0));
     let now = Zoned::now().strftime("%H:%M:%S");
     let head = format!("{of}  {now}  (Ctrl-C ends)");
-    let mut text = String::from("\x1b[H");
+    let mut text = String::from("\x1b[?7l\x1b[H");
     let _ = write!(text, "{}\x1b[K\n\x1b[K\n", head.dimmed());
     let lines: Vec<&str> = page.lines().collect();
     let fits = rows.saturating_sub(4).max(1);
@@ -81,7 +82,7 @@ fn draw(of: &str, page: &str) -> Result<(), Failure> {
     if lines.len() > fits {
         let _ = writeln!(text, "… {} more lines\x1b[K", lines.len() - fits);
     }
-    text.push_str("\x1b[J");
+    text.push_str("\x1b[J\x1b[?7h");
     terminal::print_raw(&text)
 }
 

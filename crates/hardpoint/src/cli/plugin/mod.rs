@@ -12,9 +12,9 @@ use clap::Subcommand;
 /// What can be done with plugins.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-list, check and new work on the plugins folder; all others ask a running server: the one that `--server URL` names, else
-that of HARDPOINT_SERVER, else the one that runs on this data folder, else the configured address. They use the token in
-HARDPOINT_TOKEN, else the local user's in the data folder.")]
+list, check and new work on the plugins folder; all others ask a running server: the one that `--server URL` names, \
+else that of HARDPOINT_SERVER, else the one that runs on this data folder, else the configured address. They use the \
+token in HARDPOINT_TOKEN, else the local user's in the data folder.")]
 pub(super) enum Plugin {
     /// List the plugins of the plugins folder; with --server those of a running server
     List,

@@ -15,10 +15,10 @@ use clap::Args;
 /// What counts.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Checked: states are one of five; every field is there and no count is negative; a reason is given exactly for FAILED
-and UNAVAILABLE; the list, the health and the details of each plugin agree; every worker is a living descendant of the
-host under a telling name (when the host runs on this machine); an unknown plugin is 404; every answer comes within
-one second.
+Checked: states are one of five; every field is there and no count is negative; a reason is given exactly for FAILED \
+and UNAVAILABLE; the list, the health and the details of each plugin agree; every worker is a living descendant of \
+the host under a telling name (when the host runs on this data folder); an unknown plugin is 404; every answer comes \
+within one second.
 
 Plugins that are down are listed; with --strict they are findings, too.
 
