@@ -8,8 +8,8 @@ use crate::probes::{Plugin, answers, unavailable};
 use crate::support::Cli;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const NEEDS_GPU: &str = "[needs]\nrequires_gpu = true\n";
@@ -26,13 +26,30 @@ fn on_machine(plugin: &Plugin, nvidia_smi: Option<&str>) -> Cli {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let path = std::env::var_os("PATH").unwrap();
-    let has_none = |folder: &Path| !folder.join("nvidia-smi").exists();
-    let others = std::env::split_paths(&path).filter(|folder| has_none(folder));
+    let others = std::env::split_paths(&path).map(|folder| without_nvidia_smi(plugin, folder));
     let path = std::env::join_paths(std::iter::once(programs).chain(others)).unwrap();
     let mut cli = plugin.call();
     cli.command.env("HARDPOINT_NVML_LIBRARY", "/nowhere/libnvidia-ml.so").env("PATH", path);
     cli.command.env_remove("CUDA_VISIBLE_DEVICES");
     cli
+}
+
+/// The folder itself, or links to all else that is in it: on a machine with a GPU that is `/usr/bin`.
+fn without_nvidia_smi(plugin: &Plugin, folder: PathBuf) -> PathBuf {
+    if !folder.join("nvidia-smi").exists() {
+        return folder;
+    }
+    let name = folder.to_str().unwrap().replace('/', "-");
+    let links = plugin.plugins().join("links").join(name);
+    if !links.is_dir() {
+        fs::create_dir_all(&links).unwrap();
+        for entry in fs::read_dir(&folder).unwrap().flatten() {
+            if entry.file_name() != "nvidia-smi" {
+                std::os::unix::fs::symlink(entry.path(), links.join(entry.file_name())).unwrap();
+            }
+        }
+    }
+    links
 }
 
 /// A torch that answers like this.
@@ -147,6 +164,27 @@ fn devices_that_are_hidden_do_not_count() {
     let plugin = Plugin::with("[env]\nCUDA_VISIBLE_DEVICES = \"-1\"\n\n[needs]\nrequires_gpu = true\n");
     let reason = "GPU (no visible NVIDIA device: CUDA_VISIBLE_DEVICES=\"-1\" hides the one device)";
     unavailable(&on_machine(&plugin, Some(LISTS_ONE)).run(), reason);
+}
+
+#[test]
+fn the_driver_is_asked_once_for_all_plugins_that_start_together() {
+    let plugin = Plugin::with(NEEDS_GPU);
+    for n in 0..5 {
+        let manifest = format!("name = \"p{n}\"\nversion = \"1\"\nentry = \"p:P\"\n{NEEDS_GPU}");
+        plugin.file(&format!("../p{n}/hardpoint.toml"), manifest);
+    }
+    let asked = plugin.plugins().join("asked");
+    let script = format!("echo x >> {}; {LISTS_ONE}", asked.display());
+    let mut cli = on_machine(&plugin, Some(&script));
+    let program = cli.command.get_program().to_owned();
+    let mut doctor = Command::new(program);
+    doctor.args(["doctor", "--plugins", "--json"]);
+    doctor.envs(cli.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    doctor.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    cli.command = doctor;
+    let answer = cli.run();
+    assert_eq!(answer.stdout.matches("\"plugin p").count(), 5, "{}", answer.stdout);
+    assert_eq!(fs::read_to_string(asked).unwrap().lines().count(), 1);
 }
 
 /// The one test that asks the real driver.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::PipeReader;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt as _;
@@ -115,6 +115,13 @@ pub(crate) fn quote(words: &str) -> String {
         line.push('…');
     }
     line
+}
+
+/// The environment that a worker of this program would have, without the socket that only a worker has.
+pub(crate) fn environment(program: &Path, own: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut env = hardpoint_supervisor::worker_environment(program, own);
+    env.remove("HARDPOINT_FD");
+    env
 }
 
 /// Asks, and waits until nothing of the process is left. Dropping the future ends it.

@@ -1,6 +1,6 @@
 //! The plugin that is probed, and how a process of its Python is started.
 
-use super::ask::Question;
+use super::ask::{Question, environment};
 use super::limits::ASKING_LIMIT_MAX;
 use hardpoint_model::Manifest;
 use std::path::Path;
@@ -27,14 +27,11 @@ impl Subject<'_> {
     pub(crate) fn python(&self, python: &Path, script: &str, args: Vec<String>, limit: Duration) -> Question {
         let mut arguments: Vec<String> = ["-I", "-c", script].map(str::to_owned).into();
         arguments.extend(args);
-        let mut env = hardpoint_supervisor::worker_environment(python, &self.manifest.env);
-        // There is no socket for this one.
-        env.remove("HARDPOINT_FD");
         Question {
             title: format!("{} (probe)", self.manifest.name),
             program: python.to_owned(),
             args: arguments,
-            env,
+            env: environment(python, &self.manifest.env),
             cwd: self.dir.to_owned(),
             limit: own_limit(std::env::var(LIMIT_VARIABLE).ok().as_deref()).unwrap_or(limit),
         }

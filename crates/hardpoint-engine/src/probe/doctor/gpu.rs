@@ -33,8 +33,10 @@ pub(super) fn finding(driver: &Driver) -> Finding {
 }
 
 fn device(device: &Device) -> String {
-    let mig = if device.mig == Some(true) { ", divided (MIG)" } else { "" };
-    format!("{} ({:.0} GiB{mig})", device.name, bytes_in_gib(device.memory_bytes))
+    let memory = (device.memory_bytes > 0).then(|| format!("{:.0} GiB", bytes_in_gib(device.memory_bytes)));
+    let mig = (device.mig == Some(true)).then(|| "divided (MIG)".to_owned());
+    let known: Vec<String> = memory.into_iter().chain(mig).collect();
+    if known.is_empty() { device.name.clone() } else { format!("{} ({})", device.name, known.join(", ")) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -59,6 +59,11 @@ fn torch_fails(torch: &Result<Torch, Silence>) -> Option<(String, String)> {
                 `python -c 'import torch'` in the plugin's environment";
             Some((format!("torch cannot be imported: {}", quote(import_error)), hint.to_owned()))
         }
+        Err(silence @ Silence::Late(_)) => {
+            let hint = "try `python -c 'import torch'` in the plugin's environment; for a slow disk, set \
+                HARDPOINT_PROBE_SECONDS to the seconds it needs";
+            Some((format!("CUDA not available to torch: its process {silence}"), hint.to_owned()))
+        }
         Err(silence) => {
             let hint = "try `python -c 'import torch; print(torch.cuda.is_available())'` in the plugin's \
                 environment; a torch that hangs or crashes there has to be installed anew";
@@ -71,8 +76,8 @@ fn unavailable(built_for: Option<&str>, why: &str) -> (String, String) {
     match built_for {
         None => (
             "it is built without CUDA".to_owned(),
-            "require a torch that is built for CUDA, from the index at https://download.pytorch.org/whl/cu124 \
-             for example"
+            "require a torch that is built for CUDA: on linux-x64 that of the package index is; another index is \
+             named in PIP_EXTRA_INDEX_URL (https://download.pytorch.org/whl/cu124, for example)"
                 .to_owned(),
         ),
         Some(cuda) => {

@@ -4,7 +4,7 @@
 //! before there are threads, a runtime or a command line.
 
 use super::driver::{Device, DriverFacts};
-use crate::probe::ask::{MARK, Question, Silence, ask as ask_process};
+use crate::probe::ask::{MARK, Question, Silence, ask as ask_process, environment};
 use crate::probe::limits::{DEVICES_MAX, DRIVER_LIMIT};
 use hardpoint_process::Launcher;
 use nvml_wrapper::Nvml;
@@ -40,7 +40,7 @@ pub(super) enum NvmlAnswer {
 /// Asks NVML.
 pub(super) async fn ask(launcher: &Launcher) -> Result<NvmlAnswer, Silence> {
     let program = PathBuf::from("/proc/self/exe");
-    let mut env = hardpoint_supervisor::worker_environment(&program, &BTreeMap::new());
+    let mut env = environment(&program, &BTreeMap::new());
     if let Ok(library) = std::env::var(LIBRARY_VARIABLE) {
         env.insert(LIBRARY_VARIABLE.to_owned(), library);
     }

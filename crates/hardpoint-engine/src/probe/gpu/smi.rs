@@ -3,7 +3,7 @@
 //! Owns finding it and reading its table. Must not know what an answer means for a plugin.
 
 use super::driver::{Device, Driver, DriverFacts, DriverTrouble};
-use crate::probe::ask::{Question, Reply, ask as ask_process, quote};
+use crate::probe::ask::{Question, Reply, ask as ask_process, environment, quote};
 use crate::probe::limits::{DEVICES_MAX, DRIVER_LIMIT};
 use crate::probe::programs;
 use hardpoint_process::{Launcher, Status};
@@ -22,7 +22,7 @@ pub(super) async fn ask(launcher: &Launcher, no_library: &str) -> Driver {
     };
     let question = Question {
         title: NAME.to_owned(),
-        env: hardpoint_supervisor::worker_environment(&program, &BTreeMap::new()),
+        env: environment(&program, &BTreeMap::new()),
         program: program.clone(),
         args: ARGUMENTS.map(str::to_owned).into(),
         cwd: PathBuf::from("/"),

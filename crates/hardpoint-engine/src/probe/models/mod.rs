@@ -13,31 +13,41 @@ use super::limits::{LOOKS_MAX, MODEL_LIMIT};
 use super::subject::Subject;
 use super::{Missing, Need};
 use hardpoint_model::manifest::Model;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// A look that hangs keeps its place, so that a disk that is gone costs [`LOOKS_MAX`] threads at most.
 static LOOKS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(LOOKS_MAX)));
 
-/// What is missing among the plugin's models.
+/// Should a look ever end in a panic.
+const LOOK_FAILED: &str = "the look at it failed";
+
+/// What is missing among the plugin's models, in the order of the manifest.
 pub(super) async fn missing(subject: &Subject<'_>) -> Vec<Missing> {
-    let mut missing = Vec::new();
-    for model in &subject.manifest.needs.models {
+    let models = &subject.manifest.needs.models;
+    // All at once: a disk that hangs is waited for once, however many models lie on it.
+    let mut looks = JoinSet::new();
+    for (index, model) in models.iter().enumerate() {
         let path = subject.dir.join(&model.path);
-        match look(path.clone()).await {
-            Ok(facts) => {
-                let fault = match judge::fault(model, &facts) {
-                    None => check_digest(model, path.clone(), &facts).await,
-                    fault => fault,
-                };
-                missing.extend(fault.map(|(why, remedy)| said(subject, model, &why, &remedy)));
-            }
-            Err(why) => {
-                let remedy = format!("check the disk that {} lies on", path.display());
-                missing.push(said(subject, model, &why, &remedy));
-            }
-        }
+        looks.spawn(async move { (index, look(path).await) });
+    }
+    let mut looked = BTreeMap::new();
+    while let Some(look) = looks.join_next().await {
+        looked.extend(look);
+    }
+    let mut missing = Vec::new();
+    for (index, model) in models.iter().enumerate() {
+        let fault = match looked.get(&index).unwrap_or(&Err(LOOK_FAILED.to_owned())) {
+            Ok(facts) => match judge::fault(model, facts) {
+                None => check_digest(model, subject.dir.join(&model.path), facts).await,
+                fault => fault,
+            },
+            Err(why) => Some((why.clone(), "check the disk that {path} lies on".to_owned())),
+        };
+        missing.extend(fault.map(|(why, remedy)| said(subject, model, &why, &remedy)));
     }
     missing
 }
@@ -51,7 +61,7 @@ async fn look(path: PathBuf) -> Result<Facts, String> {
             drop(place);
             facts
         });
-        look.await.map_err(|_| "the look at it failed".to_owned())
+        look.await.map_err(|_| LOOK_FAILED.to_owned())
     };
     match tokio::time::timeout(MODEL_LIMIT, looked).await {
         Ok(facts) => facts,

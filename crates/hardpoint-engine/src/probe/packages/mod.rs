@@ -54,12 +54,24 @@ pub(super) async fn missing(subject: &Subject<'_>, python: &Path, launcher: &Lau
         Err(silence) => vec![Missing {
             need: Need::Package,
             what: format!("Python packages (they cannot be looked at: Python {silence})"),
-            hint: format!(
-                "try `{} -I -c 'import importlib.metadata'`; if that fails too, build the \
-                environment anew by changing `requirements` under `[python]`",
-                python.display()
-            ),
+            hint: remedy(&silence, python),
         }],
+    }
+}
+
+fn remedy(silence: &Silence, python: &Path) -> String {
+    let python = python.display();
+    match silence {
+        Silence::Late(_) => format!(
+            "try `{python} -I -c 'import importlib.metadata'`; for a slow disk, set HARDPOINT_PROBE_SECONDS to the \
+             seconds it needs"
+        ),
+        Silence::Start(_) | Silence::Memory | Silence::Ended(..) | Silence::Garbage | Silence::Lost => {
+            format!(
+                "try `{python} -I -c 'import importlib.metadata'`; if that fails too, build the environment anew by \
+             changing `requirements` under `[python]`"
+            )
+        }
     }
 }
 
