@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod audit;
 mod calls;
 mod cancel;
@@ -18,6 +19,10 @@ mod faces;
 mod fire;
 mod guards;
 mod host_death;
+mod http;
+mod http_errors;
+mod http_run;
+mod http_streams;
 mod isolation;
 mod lifecycle;
 mod memory;

@@ -7,7 +7,7 @@ mod server;
 
 pub(crate) use cli::{Answer, Cli};
 pub(crate) use host::{TestHost, busy, request};
-pub(crate) use server::{Server, Serving, run_tool, try_reply};
+pub(crate) use server::{Reply, Server, Serving, reply, run_tool, try_reply};
 
 use hardpoint_testkit::{left_by_host, soon};
 use std::path::PathBuf;

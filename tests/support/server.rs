@@ -38,6 +38,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
     pub(crate) text: String,
 }
 
@@ -261,6 +262,11 @@ impl Reply {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("{e} in {} {:?}", self.status, self.text))
     }
+
+    /// A field of its header; empty when it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
 }
 
 /// Sends a request and waits for its answer. May be called from anywhere, a runtime included.
@@ -272,8 +278,8 @@ pub(crate) fn reply(request: reqwest::RequestBuilder) -> Reply {
 pub(crate) fn try_reply(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
     let ask = async {
         let response = request.send().await?;
-        let status = response.status().as_u16();
-        Ok(Reply { status, text: response.text().await? })
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Reply { status, headers, text: response.text().await? })
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     std::thread::scope(|scope| scope.spawn(move || runtime.block_on(ask)).join().unwrap())
