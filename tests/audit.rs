@@ -4,6 +4,7 @@ use crate::support::{Answer, Cli, Server};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
 fn audit(server: &Server, args: &[&str]) -> Answer {
@@ -85,21 +86,25 @@ fn healthy(name: &str) -> Value {
 fn lying(list: Value, health: Value, detail: Value, pause: Duration) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
+    let unknown = json!({"detail": "there is no such plugin", "status": 404});
+    let answer = Arc::new(move |path: &str| match path {
+        "/v1/plugins" => (200, list.to_string()),
+        "/v1/plugins/a/health" => (200, health.to_string()),
+        "/v1/plugins/a" => (200, detail.to_string()),
+        _ => (404, unknown.to_string()),
+    });
     std::thread::spawn(move || {
         while let Ok((stream, _)) = listener.accept() {
-            while let Some(path) = request(&stream) {
-                let unknown = json!({"detail": "there is no such plugin", "status": 404});
-                let (status, body) = match path.as_str() {
-                    "/v1/plugins" => (200, &list),
-                    "/v1/plugins/a/health" => (200, &health),
-                    "/v1/plugins/a" => (200, &detail),
-                    _ => (404, &unknown),
-                };
-                std::thread::sleep(pause);
-                let body = body.to_string();
-                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", body.len());
-                let _ = (&stream).write_all(format!("{head}{body}").as_bytes());
-            }
+            let answer = Arc::clone(&answer);
+            // A client may open a second connection before it has used the first.
+            std::thread::spawn(move || {
+                while let Some(path) = request(&stream) {
+                    let (status, body) = answer(&path);
+                    std::thread::sleep(pause);
+                    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", body.len());
+                    let _ = (&stream).write_all(format!("{head}{body}").as_bytes());
+                }
+            });
         }
     });
     address
