@@ -6,7 +6,7 @@ use crate::catalog::{Installed, read_bounded};
 use crate::probe::{self, Missing};
 use hardpoint_env::{EnvError, EnvEvent, EnvRequest, EnvStore};
 use hardpoint_model::health::StartTimes;
-use hardpoint_model::{Diagnostics, Manifest, PluginEvent, limits};
+use hardpoint_model::{Diagnostics, Manifest, PluginEvent};
 use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_supervisor::{Bounds, Captured, Program, Sdk, SdkError, StartFailure, Worker, WorkerSpec};
 use hardpoint_wire::PluginRef;
@@ -221,7 +221,8 @@ fn bounds(manifest: &Manifest) -> Bounds {
 fn read_lock(installed: &Installed, manifest: &Manifest) -> Result<Option<String>, StartError> {
     let Some(name) = &manifest.python.lock else { return Ok(None) };
     let path = installed.dir.join(name);
-    let text = read_bounded(&path, limits::MANIFEST_BYTES_MAX).map_err(|e| {
+    // One byte more than may be installed, so that what is too long is refused and not cut.
+    let text = read_bounded(&path, hardpoint_env::REQUIREMENTS_BYTES_MAX).map_err(|e| {
         let file = path.display().to_string();
         let hint = "write the lock file next to hardpoint.toml, or list `requirements` instead";
         StartError::Lock(Diagnostics::of_file(&file, format!("it cannot be read: {e}"), hint))

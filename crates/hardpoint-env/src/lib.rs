@@ -27,6 +27,7 @@ mod survey;
 pub use error::{EnvError, FoundInterpreter};
 pub use event::EnvEvent;
 pub use interpreter::Interpreter;
+pub use limits::REQUIREMENTS_BYTES_MAX;
 pub use settings::Settings;
 pub use store::{EnvRequest, EnvStore, Environment, Requirements};
 pub use survey::{Candidate, Survey, Uv, survey};

@@ -43,7 +43,7 @@ pub(crate) const MARKER_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) const KEY_DIGITS: usize = 24;
 
 /// Bytes of requirements: a lock file with hashes for 500 packages is about 600 KiB.
-pub(crate) const REQUIREMENTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const REQUIREMENTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Characters of an interpreter's last words in a message.
 pub(crate) const REASON_CHARS_MAX: usize = 120;
