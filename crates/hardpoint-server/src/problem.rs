@@ -245,6 +245,17 @@ mod tests {
     }
 
     #[test]
+    fn every_code_is_in_the_reference_with_its_status() {
+        let page = include_str!("../../../docs/reference/http.md");
+        for code in Code::ALL {
+            let start = format!("| {} |", code.status().as_u16());
+            let name = format!("`{}`", code.text());
+            let found = page.lines().any(|line| line.starts_with(&start) && line.contains(&name));
+            assert!(found, "docs/reference/http.md has no row {start} {name}");
+        }
+    }
+
+    #[test]
     fn a_problem_says_when_to_come_back_in_whole_seconds() {
         let after = Some(Duration::from_millis(1200));
         let response = Problem::new(Code::RateLimited, "x").retry_after(after).into_response();

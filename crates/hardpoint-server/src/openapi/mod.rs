@@ -84,6 +84,21 @@ mod tests {
     }
 
     #[test]
+    fn every_route_is_in_the_reference_with_its_scope() {
+        let page = include_str!("../../../../docs/reference/http.md");
+        for (path, item) in openapi()["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let scope = operation["security"][0]["bearer"][0].as_str().unwrap();
+                let start = format!("| `{} {path}", method.to_uppercase());
+                let found = page
+                    .lines()
+                    .any(|line| line.starts_with(&start) && line.contains(&format!("` | {scope} |")));
+                assert!(found, "docs/reference/http.md has no row {start} with scope {scope}");
+            }
+        }
+    }
+
+    #[test]
     fn every_operation_says_who_may_use_it_and_how_it_can_fail() {
         let api = openapi();
         let mut ids = std::collections::BTreeSet::new();
