@@ -214,10 +214,15 @@ fn the_lock_of_a_killed_server_is_free_again() {
 
 #[test]
 fn the_configuration_reaches_the_server() {
-    let yaml = "plugins: {well: {enabled: false}}\nhttp: {body_mb_max: 1}\nload: {starts_at_once: 1}\n";
+    let yaml = "plugins: {well: {enabled: false}, wel: {enabled: true}}\nhttp: {body_mb_max: 1}\nload: {starts_at_once: 1}\n";
     let server = Serving::of(&["well", "segfault"]).config(yaml).env("HARDPOINT_FAIL_ON", "any").start();
     server.wait_for("segfault", "INITIALIZED");
     assert_eq!(server.health("well")["enabled"], false);
+    assert!(
+        server.log().contains("there are settings for `wel`, but no plugin of this name"),
+        "{}",
+        server.log()
+    );
     let (status, _) = run_tool(&server, "well", "echo", &json!({"text": "a"}));
     assert_eq!(status, 503);
     let (status, _) = run_tool(&server, "segfault", "crash", &json!({"text": "a".repeat(2 << 20)}));
@@ -255,7 +260,7 @@ fn a_service_manager_is_told_when_it_listens_and_when_it_stops() {
 #[test]
 fn a_service_manager_that_is_not_there_stops_nothing() {
     let server = Serving::empty().env("NOTIFY_SOCKET", "/nowhere/notify").start();
-    assert!(server.log().contains("service manager at /nowhere/notify"), "{}", server.log());
+    wait_until("it is logged", PATIENCE, || server.log().contains("service manager at /nowhere/notify"));
     server.stop();
 }
 
