@@ -22,6 +22,8 @@ pub const BODY_TIMEOUT: Duration = Duration::from_mins(10);
 pub const PARTS_MAX: usize = 2 + hardpoint_wire::limits::BLOBS_MAX;
 /// Levels of arrays and objects inside each other, as on the worker protocol.
 pub const NESTING_MAX: usize = hardpoint_wire::limits::NESTING_MAX;
+/// From this size on a value is read or written beside the threads that answer everybody: it takes a millisecond.
+pub const LARGE_BYTES: usize = 256 << 10;
 /// Binary data in one JSON answer, before base64 makes it a third larger.
 pub const RESULT_BYTES_MAX: u64 = 256 << 20;
 /// Stream items that a plain JSON answer collects.

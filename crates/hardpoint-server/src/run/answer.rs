@@ -1,5 +1,6 @@
 //! What a call that went well is answered with.
 
+use super::aside::aside;
 use super::values;
 use crate::extract::ToolPath;
 use crate::problem::{Code, FailedRun, Problem};
@@ -93,8 +94,21 @@ pub(super) fn unwritable(subject: &Subject, error: &values::Unwritable) -> Box<F
     run
 }
 
-pub(super) fn json(done: &RunDone) -> Response {
-    let mut response = Response::new(Body::from(serde_json::to_vec(done).unwrap_or_default()));
+/// The whole answer, one JSON document.
+pub(super) async fn document(
+    subject: &Subject,
+    done: Done,
+    items: Option<Vec<Value>>,
+) -> Result<Response, Box<FailedRun>> {
+    let binary: u64 = done.output.result.blobs.iter().map(hardpoint_wire::Blob::len).sum();
+    let own = subject.clone();
+    let write = move || -> Result<Vec<u8>, Box<FailedRun>> {
+        let done = self::done(&own, done, items)?;
+        Ok(serde_json::to_vec(&done).unwrap_or_default())
+    };
+    let bytes = usize::try_from(binary).unwrap_or(usize::MAX);
+    let body = aside(bytes, write).await.map_err(|problem| subject.problem(problem))??;
+    let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+    Ok(response)
 }

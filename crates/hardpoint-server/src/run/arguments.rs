@@ -2,6 +2,7 @@
 //!
 //! Owns the shape of the body. Must not know tools: whether arguments fit is theirs to say.
 
+use super::aside::aside;
 use super::body::Bounded;
 use super::{form, values};
 use crate::limits::{CALL_SECONDS_MAX, NESTING_MAX};
@@ -40,7 +41,10 @@ pub(super) async fn read(request: Request<Body>, max: usize) -> Result<Order, Pr
     let kind = Kind::of(&parts.headers)?;
     let body = Bounded::new(body, &parts.headers, max)?;
     let order = match kind {
-        Kind::Json => of_json(&body.read().await?)?,
+        Kind::Json => {
+            let text = body.read().await?;
+            aside(text.len(), move || of_json(&text)).await??
+        }
         Kind::Form(boundary) => form::read(body, boundary).await?,
     };
     check_blobs(&order.args)?;

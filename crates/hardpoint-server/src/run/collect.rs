@@ -30,9 +30,7 @@ pub(super) async fn answer(
                 }
                 items.push(item);
             }
-            CallStep::End(Ok(done)) => {
-                return answer::done(subject, done, Some(items)).map(|done| answer::json(&done));
-            }
+            CallStep::End(Ok(done)) => return answer::document(subject, done, Some(items)).await,
             CallStep::End(Err(failure)) => return Err(subject.failed(failure)),
         }
     }

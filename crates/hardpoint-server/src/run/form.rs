@@ -1,6 +1,7 @@
 //! Forms: `args` as JSON, and each binary argument as a part of its own.
 
 use super::arguments::{Order, escaped, may_hold_markers, misfit, parse, timeout};
+use super::aside::aside;
 use super::body::Bounded;
 use super::values;
 use crate::limits::PARTS_MAX;
@@ -59,7 +60,7 @@ async fn parts(mut form: Multipart<'_>) -> Result<Order, Problem> {
             }
             TIMEOUT => patience = of_text(&bytes)?,
             _ => {
-                let blob = Blob::new(bytes).map_err(|e| {
+                let blob = aside(bytes.len(), || Blob::new(bytes)).await?.map_err(|e| {
                     Problem::new(Code::Internal, format!("`{name}` cannot be passed on: {e}"))
                 })?;
                 put(&mut fields, name, Payload::blob(blob))?;

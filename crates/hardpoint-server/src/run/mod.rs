@@ -4,6 +4,7 @@
 
 mod answer;
 mod arguments;
+mod aside;
 mod body;
 mod collect;
 mod events;
@@ -55,7 +56,7 @@ async fn begin(
     match format {
         Format::Json if streams => collect::answer(app, subject, call).await,
         Format::Json => match app.engine.call(&subject.plugin, call).await {
-            Ok(done) => answer::done(subject, done, None).map(|done| answer::json(&done)),
+            Ok(done) => answer::document(subject, done, None).await,
             Err(failure) => Err(subject.failed(failure)),
         },
         Format::Lines | Format::Events => {
