@@ -8,7 +8,7 @@ use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, PREFLIGHT_SECONDS};
 use crate::problem::{Code, PROBLEM_JSON, Problem};
 use crate::route::Route;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use futures_util::FutureExt as _;
@@ -134,7 +134,11 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
 }
 
 /// The route's answer. What is not a problem document but should be, becomes one.
-async fn behind(mut router: Router, request: Request<Incoming>) -> Response<Body> {
+async fn behind<B>(mut router: Router, request: Request<B>) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
     let answered = AssertUnwindSafe(async { router.call(request).await }).catch_unwind().await;
     let response = match answered {
         Ok(Ok(response)) => response,
@@ -184,5 +188,29 @@ fn share(app: &App, origin: HeaderValue, headers: &mut HeaderMap) {
     if allowed {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after, allow"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+
+    async fn broken() {
+        panic!("a bug");
+    }
+
+    #[tokio::test]
+    async fn what_has_no_answer_of_its_own_is_a_problem_document() {
+        let cases =
+            [("GET", "/bug", 500, None), ("POST", "/bug", 405, Some("GET,HEAD")), ("GET", "/", 404, None)];
+        for (method, path, status, allow) in cases {
+            let router = Router::new().route("/bug", get(broken));
+            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            let response = behind(router, request).await;
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+            assert_eq!(response.headers()["content-type"], PROBLEM_JSON);
+            assert_eq!(response.headers().get("allow").map(|allow| allow.to_str().unwrap()), allow);
+        }
     }
 }

@@ -20,8 +20,8 @@ use crate::tree;
 const PLUGINS: [&str; 1] = ["well"];
 /// How long the server may take until its plugins are ready, and until it has ended.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Test cases per route, phase and run: about half a minute in all.
-const EXAMPLES: &str = "80";
+/// Test cases per route and phase: about half a minute in all.
+const EXAMPLES: &str = "50";
 /// Names the seed of a run that is to be repeated.
 const SEED: &str = "HARDPOINT_API_SEED";
 
