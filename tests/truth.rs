@@ -199,7 +199,10 @@ fn health_is_read_while_plugins_are_started_and_fail_one_after_the_other() {
 fn a_model_that_validate_misses_makes_its_plugin_unavailable() {
     let server = Server::with(&["validate_missing_model"]);
     let health = server.wait_for("validate_missing_model", "UNAVAILABLE");
-    assert!(health["reason"].as_str().unwrap().contains("the model is not there: weights.onnx"), "{health:#}");
+    assert!(
+        health["reason"].as_str().unwrap().contains("the model is not there: weights.onnx"),
+        "{health:#}"
+    );
     assert!(health["hint"].as_str().unwrap().contains("put the model file"), "{health:#}");
     server.stop();
 }

@@ -115,7 +115,12 @@ impl Serving {
             child: Some(child),
             url,
             folder: std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap()),
-            client: reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(2)).build().unwrap(),
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .pool_max_idle_per_host(0)
+                .timeout(Duration::from_mins(2))
+                .build()
+                .unwrap(),
             _stdout: stdout,
         };
         let (line, stdout) = first.unwrap_or_else(|_| panic!("it never said that it listens\n{log}"));

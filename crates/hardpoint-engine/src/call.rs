@@ -188,7 +188,7 @@ impl Engine {
                         "a failed call without a cause",
                     )
                 });
-                if error.error_type == "ToolNotFound" {
+                if is_no_fault_of_the_plugin(&error) {
                     return CallFailure::Failed(Box::new(CallFailed { error, exit_reason: None, took }));
                 }
                 self.log_traceback(&plugin, &called, &error);
@@ -268,6 +268,13 @@ impl RunningCall {
         let failed = self.engine.failed(self.life.clone(), ticket, self.tool.clone(), why, self.began).await;
         Some(CallStep::End(Err(failed)))
     }
+}
+
+/// What the host found before any code of the plugin ran, apart from wrong arguments; a plugin may raise a class of
+/// the same name.
+fn is_no_fault_of_the_plugin(error: &JobError) -> bool {
+    let by_host = error.original_exc_repr.is_none() && error.traceback.is_none();
+    by_host && matches!(error.error_type.as_str(), "ToolNotFound" | "WorkerBusy" | "ArgumentsTooLarge")
 }
 
 fn millis(time: Duration) -> f64 {

@@ -166,11 +166,17 @@ impl<W: Clone> Core<W> {
         }
     }
 
-    /// The workers there are, for the end of the host. Whoever still waits is let go.
+    /// The workers there are, for the end of the host, which is no fault of theirs. Whoever still waits is let go.
     pub(crate) fn close(&mut self) -> Vec<W> {
-        let waiting = self.entries.values_mut().flat_map(|entry| entry.waiting.drain(..));
-        self.effects.extend(waiting.map(Effect::Tell));
-        self.entries.values().filter_map(|entry| entry.phase.worker().cloned()).collect()
+        let mut workers = Vec::new();
+        for entry in self.entries.values_mut() {
+            self.effects.extend(entry.waiting.drain(..).map(Effect::Tell));
+            if let Some(worker) = entry.phase.worker().cloned() {
+                entry.phase = Phase::Stopping { worker: worker.clone(), then: Then::Rest };
+                workers.push(worker);
+            }
+        }
+        workers
     }
 
     fn register(&mut self, found: Vec<Installed>, now: Now) {
