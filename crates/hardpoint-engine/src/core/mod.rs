@@ -166,17 +166,18 @@ impl<W: Clone> Core<W> {
         }
     }
 
-    /// The workers there are, for the end of the host, which is no fault of theirs. Whoever still waits is let go.
-    pub(crate) fn close(&mut self) -> Vec<W> {
-        let mut workers = Vec::new();
+    /// Lets every worker go, for the end of the host, which is no fault of theirs; and whoever still waits. The
+    /// workers that can hear it are to be stopped, the others to be killed.
+    pub(crate) fn close(&mut self) -> (Vec<W>, Vec<W>) {
+        let (mut stopped, mut killed) = (Vec::new(), Vec::new());
         for entry in self.entries.values_mut() {
             self.effects.extend(entry.waiting.drain(..).map(Effect::Tell));
-            if let Some(worker) = entry.phase.worker().cloned() {
-                entry.phase = Phase::Stopping { worker: worker.clone(), then: Then::Rest };
-                workers.push(worker);
-            }
+            let Some(worker) = entry.phase.worker().cloned() else { continue };
+            entry.phase = Phase::Stopping { worker: worker.clone(), then: Then::Rest };
+            let deaf = entry.activity.unresponsive_since.get().is_some();
+            if deaf { killed.push(worker) } else { stopped.push(worker) }
         }
-        workers
+        (stopped, killed)
     }
 
     fn register(&mut self, found: Vec<Installed>, now: Now) {

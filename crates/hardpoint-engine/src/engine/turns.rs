@@ -131,10 +131,13 @@ impl Loop {
 
     async fn close(mut self, mut inputs: mpsc::Receiver<Input<Worker>>) {
         self.starts.drain().for_each(|(_, start)| start.abort());
-        let workers = self.core.close();
+        let (stopped, killed) = self.core.close();
         self.turn();
         let mut stops: JoinSet<()> = JoinSet::new();
-        for worker in workers {
+        for worker in killed {
+            stops.spawn(async move { drop(worker.kill().await) });
+        }
+        for worker in stopped {
             let grace = self.pace.stop_grace;
             stops.spawn(async move { drop(worker.stop(grace).await) });
         }
