@@ -1,6 +1,6 @@
 //! Calls as streams: items, progress and log lines as they come, and what ends them.
 
-use crate::support::{PATIENCE, Server};
+use crate::support::{PATIENCE, Server, Serving};
 use futures_util::StreamExt as _;
 use hardpoint_testkit::soon;
 use serde_json::{Value, json};
@@ -163,8 +163,20 @@ async fn a_caller_who_goes_away_cancels_the_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_ends_says_goodbye_to_its_streams() {
+async fn a_stream_in_flight_is_finished_before_the_server_ends() {
     let server = Server::with(&["well"]);
+    server.wait_for("well", "INITIALIZED");
+    let response = request(&server, "nap", &json!({"seconds": 1.5}), LINES).send().await.unwrap();
+    server.wait_for("well", "RUNNING");
+    let reading = tokio::spawn(response.text());
+    tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
+    let events = lines(&reading.await.unwrap().unwrap());
+    assert_eq!(events.last().unwrap()["event"], "result", "{events:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ends_says_goodbye_to_its_streams() {
+    let server = Serving::of(&["well"]).config("stop: {drain_seconds: 0.5}\n").start();
     server.wait_for("well", "INITIALIZED");
     let response = request(&server, "nap", &json!({"seconds": 60}), LINES).send().await.unwrap();
     server.wait_for("well", "RUNNING");

@@ -37,6 +37,7 @@ pub struct PluginView {
     pub(crate) enabled: bool,
     pub(crate) starting: Option<String>,
     pub(crate) stopping: bool,
+    pub(crate) is_conflicting: bool,
     pub(crate) ready_at: Option<Instant>,
     pub(crate) exit_reason: Option<ExitReason>,
     pub(crate) restarts: u64,

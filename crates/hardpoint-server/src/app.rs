@@ -16,8 +16,10 @@ pub(crate) struct App {
     pub(crate) names: Names,
     pub(crate) rate: Rate,
     pub(crate) figures: Figures,
-    /// Cancelled when the server is to end: open streams say goodbye.
+    /// Cancelled when the server is to end: nothing new is taken.
     pub(crate) closing: CancellationToken,
+    /// Cancelled when what is in flight has had its time: open streams say goodbye.
+    pub(crate) giving_up: CancellationToken,
 }
 
 /// How handlers take it.

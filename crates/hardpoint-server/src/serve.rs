@@ -57,6 +57,7 @@ fn open(engine: Engine, listener: &TcpListener, settings: ServerSettings) -> io:
         rate: Rate::new(settings.requests_per_second),
         figures: Figures::default(),
         closing: CancellationToken::new(),
+        giving_up: CancellationToken::new(),
         settings,
     }))
 }
@@ -72,7 +73,12 @@ async fn run(app: &Arc<App>, listener: TcpListener, stop: impl Future<Output = (
     }
     drop(listener);
     app.closing.cancel();
-    while connections.join_next().await.is_some() {}
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    let mut all_ended = pin!(all_ended);
+    if tokio::time::timeout(app.settings.drain, all_ended.as_mut()).await.is_err() {
+        app.giving_up.cancel();
+        all_ended.await;
+    }
 }
 
 async fn forget(app: &App) {

@@ -18,6 +18,8 @@ pub struct ServerSettings {
     pub body_bytes_max: usize,
     /// Requests of one token in a second, on average; bursts of twice as many are let through. `None`: no limit.
     pub requests_per_second: Option<u32>,
+    /// How long requests in flight, streams included, may take to end once the server is to stop.
+    pub drain: Duration,
     /// How long a verb such as `restart` waits by default until the plugin has settled.
     pub settle_timeout: Duration,
 }
@@ -30,6 +32,7 @@ impl Default for ServerSettings {
             allowed_origins: Vec::new(),
             body_bytes_max: 64 << 20,
             requests_per_second: None,
+            drain: Duration::from_secs(10),
             settle_timeout: Duration::from_mins(1),
         }
     }

@@ -242,8 +242,11 @@ impl<W: Clone> Entry<W> {
         let (one, other) =
             (self.installed.dir.display(), self.conflict.as_deref().unwrap_or(&self.installed.dir));
         let reason = format!("two plugins are called `{}`: {one} and {}", self.name, other.display());
-        let hint = "give one of them another `name` in its hardpoint.toml, and start the host again";
-        let why = Why { reason, hint: Some(hint.to_owned()) };
+        let hint = format!(
+            "remove one of them, or give it another `name` in its hardpoint.toml; then `hardpoint plugin restart {}`",
+            self.name
+        );
+        let why = Why { reason, hint: Some(hint) };
         if matches!(self.phase, Phase::Starting) {
             self.abort_start(scene);
         }

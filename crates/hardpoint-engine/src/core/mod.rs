@@ -180,14 +180,12 @@ impl<W: Clone> Core<W> {
         (stopped, killed)
     }
 
+    /// All folders there are, as they were just found.
     fn register(&mut self, found: Vec<Installed>, now: Now) {
-        for installed in found {
+        let mut new = Vec::new();
+        for installed in &found {
             let name = installed.name().to_owned();
-            if let Some(known) = self.entries.get_mut(&name) {
-                if known.installed.dir != installed.dir && known.conflict.is_none() {
-                    known.conflict = Some(installed.dir.clone());
-                    self.with(&name, Entry::conflicting, now);
-                }
+            if self.entries.contains_key(&name) {
                 continue;
             }
             if self.entries.len() >= crate::limits::PLUGINS_MAX {
@@ -195,10 +193,41 @@ impl<W: Clone> Core<W> {
                 continue;
             }
             let enabled = self.settings.enabled(&name);
-            self.entries.insert(name.clone(), Entry::new(installed, enabled, now));
+            self.entries.insert(name.clone(), Entry::new(installed.clone(), enabled, now));
             self.changed.push(name.clone());
-            if enabled {
+            new.push(name);
+        }
+        self.look_for_conflicts(found, now);
+        for name in new {
+            if self.entries.get(&name).is_some_and(|entry| entry.enabled && entry.conflict.is_none()) {
                 self.with(&name, Entry::start, now);
+            }
+        }
+    }
+
+    /// Which names are claimed twice, and which are not any more.
+    fn look_for_conflicts(&mut self, found: Vec<Installed>, now: Now) {
+        let mut folders: BTreeMap<String, Vec<Installed>> = BTreeMap::new();
+        for installed in found {
+            folders.entry(installed.name().to_owned()).or_default().push(installed);
+        }
+        for (name, folders) in folders {
+            let Some(entry) = self.entries.get_mut(&name) else { continue };
+            let was_alone = entry.conflict.is_none();
+            let own = folders.iter().position(|folder| folder.dir == entry.installed.dir);
+            let other = folders.iter().position(|folder| folder.dir != entry.installed.dir);
+            let folder = |at: usize| folders.get(at).cloned();
+            match (own, other.and_then(folder)) {
+                (Some(_), other) => entry.conflict = other.map(|other| other.dir),
+                // It has moved.
+                (None, Some(other)) => {
+                    entry.conflict = None;
+                    entry.installed = Arc::new(other);
+                }
+                (None, None) => {}
+            }
+            if was_alone && entry.conflict.is_some() {
+                self.with(&name, Entry::conflicting, now);
             }
         }
     }

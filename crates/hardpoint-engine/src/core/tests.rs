@@ -236,7 +236,9 @@ proptest! {
                 Step::CallFails(category) => world.call_fails(category),
                 Step::Hangs => world.hangs(),
                 Step::FoundAgain => world.input(Input::Found(vec![installed("/plugins/ocr")])),
-                Step::FoundElsewhere => world.input(Input::Found(vec![installed("/plugins/ocr-copy")])),
+                Step::FoundElsewhere => {
+                    world.input(Input::Found(vec![installed("/plugins/ocr"), installed("/plugins/ocr-copy")]));
+                }
                 Step::Pass(seconds) => world.pass(Duration::from_secs(seconds)),
             }
         }
@@ -354,11 +356,22 @@ fn an_unloaded_plugin_is_loaded_in_a_new_incarnation() {
 fn two_folders_of_one_name_are_both_refused_by_name() {
     let mut world = World::new(settings(RestartPolicy::Always, FailOn::Fatal));
     world.start_ends_well();
-    world.input(Input::Found(vec![installed("/plugins/ocr-copy")]));
+    world.input(Input::Found(vec![installed("/plugins/ocr"), installed("/plugins/ocr-copy")]));
     let entry = &world.core.entries[NAME];
     let reason = entry.reason.as_deref().unwrap();
     assert!(reason.contains("/plugins/ocr and /plugins/ocr-copy"), "{reason}");
     assert_eq!(entry.state, PluginState::Failed);
+
+    // Once one of them is gone, the other may run.
+    world.worker_ends(ExitReason::OwnStop);
+    world.input(Input::Found(vec![installed("/plugins/ocr-copy")]));
+    world.ask(Ask::Restart);
+    world.start_ends_well();
+    let entry = &world.core.entries[NAME];
+    assert_eq!(
+        (entry.state, entry.installed.dir.to_str()),
+        (PluginState::Initialized, Some("/plugins/ocr-copy"))
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use hardpoint_env::EnvEvent;
 use hardpoint_model::health::StartTimes;
 use hardpoint_model::{Diagnostics, PluginEvent};
 use hardpoint_supervisor::{Captured, Worker};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The manifest is read anew for each life, so that a mended one counts.
@@ -20,6 +20,9 @@ pub(super) async fn begin(
     dir: PathBuf,
     output: Captured,
 ) -> Result<(Worker, StartTimes), StartFailed> {
+    if !tokio::fs::try_exists(&dir).await.unwrap_or(true) {
+        return Err(StartFailed::of_gone_folder(&life.plugin, &dir));
+    }
     let installed = tokio::task::spawn_blocking(move || read_plugin(dir)).await;
     let installed: Arc<Installed> =
         Arc::new(installed.map_err(|_| StartFailed::plain("its manifest could not be read"))?);
@@ -27,9 +30,9 @@ pub(super) async fn begin(
     let manifest =
         installed.manifest.as_ref().map_err(|mistakes| StartFailed::of_manifest(&life.plugin, mistakes))?;
     if manifest.name.as_str() != life.plugin {
-        let text =
-            format!("its manifest now calls it `{}`: start the host again to see it there", manifest.name);
-        return Err(StartFailed::plain(&text));
+        let text = format!("plugin `{}`: its manifest now calls it `{}`", life.plugin, manifest.name);
+        let hint = format!("`hardpoint plugin load {}` takes it up under its new name", manifest.name);
+        return Err(StartFailed { hint: Some(hint), ..StartFailed::plain(&text) });
     }
     let order = StartOrder { installed: &installed, manifest, incarnation: life.incarnation, output };
     let tell = |event: StartEvent| {
@@ -56,6 +59,12 @@ impl StartFailed {
     fn plain(reason: &str) -> Self {
         let event = PluginEvent::Broke;
         Self { event, reason: reason.to_owned(), hint: None, detail: None, exit: None }
+    }
+
+    fn of_gone_folder(plugin: &str, dir: &Path) -> Self {
+        let hint = "put the folder back, then start the plugin again".to_owned();
+        let text = format!("plugin `{plugin}`: its folder {} is gone", dir.display());
+        Self { hint: Some(hint), ..Self::plain(&text) }
     }
 
     fn of_manifest(plugin: &str, diagnostics: &Diagnostics) -> Self {

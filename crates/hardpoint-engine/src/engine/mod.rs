@@ -115,7 +115,9 @@ impl Engine {
         if self.is_draining() {
             return Err(Refusal::Stopping);
         }
-        if verb == Verb::Load && self.plugin(name).is_err() {
+        // A plugin may have come, moved, or lost its namesake since the folder was last read.
+        let doubtful = self.plugin(name).map_or(verb == Verb::Load, |plugin| plugin.is_conflicting);
+        if matches!(verb, Verb::Load | Verb::Restart) && doubtful {
             self.look_for_new_plugins().await?;
         }
         let plugin = self.plugin(name)?;

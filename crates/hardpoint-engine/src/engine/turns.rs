@@ -169,6 +169,7 @@ fn view(entry: &Entry<Worker>, enforcer: MemoryEnforcer) -> PluginView {
         enabled: entry.enabled,
         starting: entry.starting.clone(),
         stopping: matches!(entry.phase, Phase::Stopping { .. }),
+        is_conflicting: entry.conflict.is_some(),
         ready_at: entry.ready_at,
         exit_reason: entry.exit_reason.clone(),
         restarts: entry.restarts,

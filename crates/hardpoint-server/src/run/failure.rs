@@ -77,11 +77,18 @@ impl Subject {
         });
         let after = retry_after_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let busy = (code == Code::PluginBusy).then_some(BUSY);
-        let problem = Problem::new(code, message.clone())
+        // What a plugin raises may be as short as a number: whose words these are is said before them.
+        let detail = if message.contains(&self.plugin) {
+            message.clone()
+        } else {
+            format!("plugin `{}`: tool `{}` failed: {error_type}: {message}", self.plugin, self.tool)
+        };
+        let problem = Problem::new(code, detail)
             .errors(errors.collect())
             .hint(self.hint(code))
             .retry_after(after.or(busy));
         let mut run = self.failed_run(problem, &error_type, category);
+        run.error = message;
         run.execution_time_ms = Some(took.as_secs_f64() * 1000.0);
         run.exit_reason = exit_reason;
         run.traceback = traceback;

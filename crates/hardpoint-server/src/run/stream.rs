@@ -73,7 +73,7 @@ impl Going {
         let step = tokio::select! { biased;
             step = self.call.next() => step,
             // The call is dropped with the stream, and so cancelled.
-            () = self.app.closing.cancelled() => {
+            () = self.app.giving_up.cancelled() => {
                 let problem = Problem::new(Code::HostStopping, "the host is stopping; the call was cancelled");
                 return self.failed(problem, "HostStopping", Category::Transient);
             }

@@ -41,6 +41,11 @@ fn hint(error: &JobError, door: Door) -> String {
     };
     match (error.error_type.as_str(), error.category) {
         ("TimeoutError", _) => format!("raise the timeout, or look at why the tool takes so long ({output})"),
+        ("WorkerCrashed", _) if error.message.contains("(SIGKILL)") => {
+            format!(
+                "something outside killed it: somebody, or the kernel for lack of memory; try again, and {output}"
+            )
+        }
         ("ToolNotFound", _) => format!("`{tools}` lists its tools"),
         (_, Category::UserInput) => format!("correct the input; `{tools}` shows what the tool takes"),
         (_, Category::Transient) => format!("try again; if it stays so, {output}"),

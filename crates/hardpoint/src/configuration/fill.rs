@@ -32,6 +32,7 @@ pub(crate) fn server_settings(config: &Config, data_dir: &Path) -> ServerSetting
         allowed_origins: config.http.allowed_origins.clone(),
         body_bytes_max: usize::try_from(config.http.body_mb_max).unwrap_or(usize::MAX) << 20,
         requests_per_second: config.http.requests_per_second,
+        drain: config.stop.drain_seconds.as_duration(),
         ..ServerSettings::default()
     }
 }

@@ -14,6 +14,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+/// After their time is over open streams are told so; that takes a moment.
+const GOODBYE: Duration = Duration::from_millis(500);
+
 /// What a server is told.
 #[derive(Debug)]
 pub(crate) struct Order {
@@ -84,7 +87,7 @@ impl Running {
         drop(stop);
         let in_order = async {
             engine.drain();
-            if !doors.is_finished() && tokio::time::timeout(drain, &mut doors).await.is_err() {
+            if !doors.is_finished() && tokio::time::timeout(drain + GOODBYE, &mut doors).await.is_err() {
                 tracing::warn!(
                     "requests were still in flight after {} s and are given up",
                     drain.as_secs_f64()
