@@ -32,7 +32,7 @@ impl Default for ServerSettings {
             allowed_origins: Vec::new(),
             body_bytes_max: 64 << 20,
             requests_per_second: None,
-            drain: Duration::from_secs(10),
+            drain: Duration::from_secs(20),
             settle_timeout: Duration::from_mins(1),
         }
     }
