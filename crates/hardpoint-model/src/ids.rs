@@ -23,6 +23,9 @@ pub enum NameError {
         "the instance id behind `@` must be letters, digits, `.`, `_` or `-`, {INSTANCE_ID_CHARS_MAX} characters at most"
     )]
     Instance,
+    /// The text is no UUID.
+    #[error("must be the id of a job, a UUID")]
+    Job,
 }
 
 /// The name of a plugin: `[a-z0-9][a-z0-9_-]{0,63}`. It is safe as a file name.

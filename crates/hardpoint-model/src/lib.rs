@@ -10,6 +10,7 @@ mod error;
 mod exit;
 pub mod health;
 pub mod ids;
+pub mod job;
 mod lifecycle;
 pub mod limits;
 pub mod manifest;

@@ -1,0 +1,91 @@
+//! Looking after the file: is it sound, and a copy of it while it is in use.
+//!
+//! Owns `hardpoint db check|backup`. Must not change anything.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::open::readable;
+use rusqlite::backup::Backup;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::Duration;
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What SQLite finds wrong with the file.
+    pub damage: Vec<String>,
+    /// What is wrong with what is in it.
+    pub faults: Vec<String>,
+    /// How many jobs there are.
+    pub jobs: u64,
+    /// The number of the last event.
+    pub last_event: u64,
+}
+
+impl Report {
+    /// Whether all is well.
+    pub fn is_sound(&self) -> bool {
+        self.damage.is_empty() && self.faults.is_empty()
+    }
+}
+
+/// Pages copied between two looks at the writer.
+const PAGES_AT_ONCE: i32 = 256;
+
+impl Store {
+    /// Looks at a file that may be in use. Waits for the disk: not for a runtime's threads.
+    pub fn check(path: &Path) -> Result<Report, StoreError> {
+        let connection = readable(path)?;
+        let mut look = connection.prepare("PRAGMA integrity_check(20)")?;
+        let lines = look.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let number = |sql: &str| {
+            let number: Result<i64, _> = connection.query_row(sql, [], |row| row.get(0));
+            number.map(|number| u64::try_from(number).unwrap_or(0))
+        };
+        let mut faults = Vec::new();
+        for (sql, what) in FAULTS {
+            let count = number(sql)?;
+            if count > 0 {
+                faults.push(format!("{count} {what}"));
+            }
+        }
+        Ok(Report {
+            damage: lines.into_iter().filter(|line| line != "ok").collect(),
+            faults,
+            jobs: number("SELECT count(*) FROM jobs")?,
+            last_event: number("SELECT coalesce(max(number), 0) FROM events")?,
+        })
+    }
+
+    /// A copy as of now, while the file is in use. Waits for the disk: not for a runtime's threads.
+    pub fn backup(path: &Path, to: &Path) -> Result<(), StoreError> {
+        let from = readable(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut to = Connection::open_with_flags(to, flags)?;
+        Backup::new(&from, &mut to)?.run_to_completion(PAGES_AT_ONCE, Duration::ZERO, None)?;
+        Ok(())
+    }
+}
+
+/// What can never be true of a host that keeps its promises.
+const FAULTS: [(&str, &str); 5] = [
+    (
+        "SELECT count(*) FROM jobs WHERE status IN ('completed', 'failed', 'cancelled') AND completed_at IS NULL",
+        "jobs ended without a time",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT job, stage FROM attempts WHERE ended_at IS NULL GROUP BY job, stage HAVING count(*) > 1)",
+        "stages run twice at once",
+    ),
+    (
+        "SELECT count(*) FROM jobs WHERE NOT EXISTS (SELECT 1 FROM stages WHERE job = jobs.id)",
+        "jobs have no stage",
+    ),
+    (
+        "SELECT count(*) FROM jobs WHERE status = 'completed' AND EXISTS
+            (SELECT 1 FROM stages WHERE job = jobs.id AND status IN ('pending', 'running'))",
+        "jobs are completed with a stage that is not over",
+    ),
+    ("SELECT max(number) - min(number) + 1 - count(*) FROM events", "numbers are missing between events"),
+];

@@ -1,0 +1,76 @@
+//! Why something could not be kept or read.
+//!
+//! Owns the translation of SQLite's codes into what a person can act on.
+
+use rusqlite::ErrorCode;
+use std::path::PathBuf;
+
+/// The store could not do it. Nothing of it was done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// No room for another page.
+    #[error("the disk is full: the database cannot grow")]
+    Full,
+    /// The file or its folder may not be written to.
+    #[error("the database cannot be written to ({0})")]
+    ReadOnly(String),
+    /// Another process holds it.
+    #[error("the database is in use by another process")]
+    Locked,
+    /// The file is damaged, or no database.
+    #[error("the database is damaged ({0})")]
+    Corrupt(String),
+    /// A newer version of the program wrote it.
+    #[error("the database {0} was written by a newer version of Hardpoint")]
+    TooNew(PathBuf),
+    /// This build has a SQLite that may damage databases.
+    #[error("SQLite {0} may damage databases: 3.51.3 or newer is needed")]
+    UnsafeSqlite(String),
+    /// More commits wait than may.
+    #[error("too many changes wait for the disk")]
+    Busy,
+    /// The writer has ended.
+    #[error("the store is closed")]
+    Closed,
+    /// What is asked for does not fit what there is.
+    #[error("{0}")]
+    Conflict(String),
+    /// Anything else.
+    #[error("the database failed ({0})")]
+    Other(String),
+}
+
+impl StoreError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Full => "free some space in the data folder's file system",
+            Self::ReadOnly(_) => {
+                "make the data folder writable for this user, or name another with `--data-dir DIR`"
+            }
+            Self::Locked => "end the other server, or name another folder with `--data-dir DIR`",
+            Self::Corrupt(_) => "look at it with `hardpoint db check`; restore a backup if it cannot be read",
+            Self::TooNew(_) => "use the newer version, or another folder with `--data-dir DIR`",
+            Self::UnsafeSqlite(_) => "build Hardpoint with its own SQLite",
+            Self::Busy => "try again in a moment",
+            Self::Closed => "start the server again",
+            Self::Conflict(_) | Self::Other(_) => "the log says more",
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let text = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::ReadOnly(text)
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(text),
+            Some(ErrorCode::ConstraintViolation) => Self::Conflict(text),
+            _ => Self::Other(text),
+        }
+    }
+}

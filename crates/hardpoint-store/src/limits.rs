@@ -1,0 +1,18 @@
+//! Every bound of the store, in one place.
+
+use std::time::Duration;
+
+/// Commits that wait for the writer; a full queue refuses.
+pub const COMMIT_QUEUE: usize = 4096;
+/// Commits of one transaction: what a burst of clients sends while one fsync takes place.
+pub const GROUP_MAX: usize = 512;
+/// Connections for readers: more readers wait for one of them.
+pub const READERS: usize = 4;
+/// Rows of one page.
+pub const PAGE_MAX: u32 = 1000;
+/// How long another process may hold the file before it is an error.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes of one value: a text of arguments or a result.
+pub const VALUE_BYTES_MAX: i32 = 32 << 20;
+/// The oldest SQLite without the fault that can damage a write-ahead log while it is reset.
+pub const SQLITE_VERSION_MIN: i32 = 3_051_003;

@@ -1,0 +1,249 @@
+//! What can be made true, one by one; a commit is a list of these.
+//!
+//! Owns the writing side of every table. Must not know why something is true now.
+
+use crate::error::StoreError;
+use crate::rows::{json, micros, word};
+use hardpoint_model::JobError;
+use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewEvent, Stage};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde_json::Value;
+
+/// One thing that is true from now on.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// A job is accepted, with its stages.
+    Submit(Box<Job>),
+    /// A job is as it is here; its stages are left alone.
+    Job(Box<Job>),
+    /// A stage is as it is here.
+    Stage {
+        /// Of which job.
+        job: JobId,
+        /// Which one, from 0.
+        number: u32,
+        /// How it is.
+        stage: Box<Stage>,
+    },
+    /// What a stage brought.
+    Result {
+        /// Of which job.
+        job: JobId,
+        /// Of which stage, from 0.
+        stage: u32,
+        /// Its value.
+        value: Value,
+    },
+    /// A try of a stage began.
+    AttemptBegan(Attempt),
+    /// It ended.
+    AttemptEnded(AttemptEnd),
+    /// Something happened.
+    Event(Box<NewEvent>),
+    /// A plugin is enabled or disabled, unloaded by hand or not.
+    Plugin {
+        /// Its name.
+        name: String,
+        /// Whether calls are allowed.
+        enabled: bool,
+        /// Whether somebody unloaded it.
+        unloaded: bool,
+    },
+    /// The file may have this many pages at most: how a full disk is made in a test.
+    #[doc(hidden)]
+    PagesMax(u32),
+}
+
+/// The beginning of a try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Of which job.
+    pub job: JobId,
+    /// Of which stage, from 0.
+    pub stage: u32,
+    /// The try, from 1.
+    pub number: u32,
+    /// The incarnation of the instance that makes it.
+    pub incarnation: u64,
+    /// When it began.
+    pub started_at: Timestamp,
+}
+
+/// The end of a try.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptEnd {
+    /// Of which job.
+    pub job: JobId,
+    /// Of which stage, from 0.
+    pub stage: u32,
+    /// The try, from 1.
+    pub number: u32,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How.
+    pub outcome: JobStatus,
+    /// Why, if it failed.
+    pub error: Option<JobError>,
+}
+
+/// What a commit brought.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Committed {
+    /// Its events, with their numbers, in the order they were given.
+    pub events: Vec<Event>,
+    /// The job that had the idempotency key of a submission already; then nothing of the commit was done.
+    pub already: Option<JobId>,
+}
+
+/// Carries out a whole commit inside a connection.
+pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<Committed, StoreError> {
+    let mut committed = Committed::default();
+    for op in ops {
+        match op {
+            Op::Submit(job) => {
+                if let Some(already) = with_key(connection, job.idempotency_key.as_deref())? {
+                    return Ok(Committed { events: Vec::new(), already: Some(already) });
+                }
+                submit(connection, job)?;
+            }
+            Op::Job(job) => update_job(connection, job)?,
+            Op::Stage { job, number, stage } => update_stage(connection, *job, *number, stage)?,
+            Op::Result { job, stage, value } => {
+                let sql = "UPDATE stages SET result = ?3 WHERE job = ?1 AND number = ?2";
+                one(connection.prepare_cached(sql)?.execute(params![
+                    job.to_string(),
+                    stage,
+                    value.to_string()
+                ])?)?;
+            }
+            Op::AttemptBegan(attempt) => begin(connection, attempt)?,
+            Op::AttemptEnded(end) => finish(connection, end)?,
+            Op::PagesMax(pages) => connection.pragma_update(None, "max_page_count", pages)?,
+            Op::Event(event) => committed.events.push(append(connection, event)?),
+            Op::Plugin { name, enabled, unloaded } => {
+                let sql = "INSERT INTO plugins (name, enabled, unloaded) VALUES (?1, ?2, ?3)
+                           ON CONFLICT (name) DO UPDATE SET enabled = ?2, unloaded = ?3";
+                connection.prepare_cached(sql)?.execute(params![name, enabled, unloaded])?;
+            }
+        }
+    }
+    Ok(committed)
+}
+
+fn with_key(connection: &Connection, key: Option<&str>) -> Result<Option<JobId>, StoreError> {
+    let Some(key) = key else { return Ok(None) };
+    let mut find = connection.prepare_cached("SELECT id FROM jobs WHERE idempotency_key = ?1")?;
+    let id: Option<String> = find.query_row([key], |row| row.get(0)).optional()?;
+    id.map(|id| id.parse().map_err(|_| StoreError::Corrupt(format!("`{id}` is no id of a job")))).transpose()
+}
+
+fn submit(connection: &Connection, job: &Job) -> Result<(), StoreError> {
+    let sql = "INSERT INTO jobs (id, status, priority, idempotency_key, error, cancel_phase, submitted_at, started_at,
+               completed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    connection.prepare_cached(sql)?.execute(params![
+        job.job_id.to_string(),
+        job.status.as_str(),
+        job.priority,
+        job.idempotency_key,
+        json(job.error.as_ref())?,
+        word(job.cancel_phase)?,
+        job.submitted_at.as_microsecond(),
+        micros(job.started_at),
+        micros(job.completed_at),
+    ])?;
+    let sql = "INSERT INTO stages (job, number, plugin, tool, args, status, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let mut insert = connection.prepare_cached(sql)?;
+    for (number, stage) in (0_u32..).zip(&job.stages) {
+        let args = serde_json::to_string(&stage.args).map_err(|e| StoreError::Other(e.to_string()))?;
+        let (plugin, status) = (stage.plugin.to_string(), stage.status.as_str());
+        let id = job.job_id.to_string();
+        insert.execute(params![id, number, plugin, stage.tool, args, status, stage.attempts])?;
+    }
+    Ok(())
+}
+
+fn update_job(connection: &Connection, job: &Job) -> Result<(), StoreError> {
+    let sql = "UPDATE jobs SET status = ?2, priority = ?3, error = ?4, cancel_phase = ?5, started_at = ?6,
+               completed_at = ?7 WHERE id = ?1";
+    one(connection.prepare_cached(sql)?.execute(params![
+        job.job_id.to_string(),
+        job.status.as_str(),
+        job.priority,
+        json(job.error.as_ref())?,
+        word(job.cancel_phase)?,
+        micros(job.started_at),
+        micros(job.completed_at),
+    ])?)
+}
+
+fn update_stage(connection: &Connection, job: JobId, number: u32, stage: &Stage) -> Result<(), StoreError> {
+    let sql = "UPDATE stages SET status = ?3, attempts = ?4, error = ?5, started_at = ?6, ended_at = ?7
+               WHERE job = ?1 AND number = ?2";
+    one(connection.prepare_cached(sql)?.execute(params![
+        job.to_string(),
+        number,
+        stage.status.as_str(),
+        stage.attempts,
+        json(stage.error.as_ref())?,
+        micros(stage.started_at),
+        micros(stage.ended_at),
+    ])?)
+}
+
+fn begin(connection: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
+    let sql =
+        "INSERT INTO attempts (job, stage, number, incarnation, started_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let incarnation = i64::try_from(attempt.incarnation).unwrap_or(i64::MAX);
+    connection.prepare_cached(sql)?.execute(params![
+        attempt.job.to_string(),
+        attempt.stage,
+        attempt.number,
+        incarnation,
+        attempt.started_at.as_microsecond(),
+    ])?;
+    Ok(())
+}
+
+fn finish(connection: &Connection, end: &AttemptEnd) -> Result<(), StoreError> {
+    let sql = "UPDATE attempts SET ended_at = ?4, outcome = ?5, error = ?6
+               WHERE job = ?1 AND stage = ?2 AND number = ?3 AND ended_at IS NULL";
+    one(connection.prepare_cached(sql)?.execute(params![
+        end.job.to_string(),
+        end.stage,
+        end.number,
+        end.ended_at.as_microsecond(),
+        end.outcome.as_str(),
+        json(end.error.as_ref())?,
+    ])?)
+}
+
+fn append(connection: &Connection, event: &NewEvent) -> Result<Event, StoreError> {
+    let sql = "INSERT INTO events (job, stage, instance, at, kind) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let kind = serde_json::to_string(&event.kind).map_err(|e| StoreError::Other(e.to_string()))?;
+    let at = event.timestamp.as_microsecond();
+    connection.prepare_cached(sql)?.execute(params![
+        event.job_id.to_string(),
+        event.stage,
+        event.plugin_instance_id,
+        at,
+        kind
+    ])?;
+    Ok(Event {
+        number: u64::try_from(connection.last_insert_rowid()).unwrap_or(0),
+        kind: event.kind.clone(),
+        job_id: event.job_id,
+        plugin_instance_id: event.plugin_instance_id.clone(),
+        stage: event.stage,
+        timestamp: event.timestamp,
+    })
+}
+
+/// A change of something that is not there is a fault of the host's, and must not pass for done.
+fn one(changed: usize) -> Result<(), StoreError> {
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Conflict(format!("{changed} rows changed instead of one")))
+    }
+}

@@ -1,0 +1,195 @@
+//! Reading: jobs, stages, results, events, plugins. Sees what is committed, and never waits for the writer.
+//!
+//! Owns a few connections and the queries. Must not know who asks.
+
+use crate::Store;
+use crate::error::StoreError;
+use crate::limits::{PAGE_MAX, READERS};
+use crate::open::readable;
+use crate::rows;
+use hardpoint_model::job::{Event, Job, JobId, JobStatus, Stage};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// Connections that only read.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    idle: Mutex<Vec<Connection>>,
+    turns: Arc<Semaphore>,
+}
+
+/// Which jobs are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    /// Only these statuses; empty: all.
+    pub statuses: Vec<JobStatus>,
+    /// Only jobs with a stage of this plugin.
+    pub plugin: Option<String>,
+    /// Only jobs before this position, as a page gave it: the next page.
+    pub before: Option<i64>,
+    /// At most this many; at most [`PAGE_MAX`].
+    pub limit: u32,
+}
+
+/// Some of the jobs, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// How many fit the filter altogether.
+    pub count: u64,
+    /// Where the next page begins, if there is one.
+    pub next: Option<i64>,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only events with a higher number.
+    pub since: u64,
+    /// Only of this job.
+    pub job: Option<JobId>,
+    /// At most this many; at most [`PAGE_MAX`].
+    pub limit: u32,
+}
+
+impl Readers {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let idle = (0..READERS).map(|_| readable(path)).collect::<Result<_, _>>()?;
+        Ok(Self { idle: Mutex::new(idle), turns: Arc::new(Semaphore::new(READERS)) })
+    }
+}
+
+impl Store {
+    /// The job of this name, with its stages.
+    pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        self.read(move |connection| {
+            let mut find = connection.prepare_cached("SELECT * FROM jobs WHERE id = ?1")?;
+            let found = find.query_row([id.to_string()], |row| Ok(rows::job(row))).optional()?.transpose()?;
+            found.map(|job| with_stages(connection, job)).transpose()
+        })
+        .await
+    }
+
+    /// Some of the jobs, newest first.
+    pub async fn jobs(&self, filter: JobFilter) -> Result<Page, StoreError> {
+        self.read(move |connection| page(connection, &filter)).await
+    }
+
+    /// Every job that is not over, in the order it would be started: what a host begins with.
+    pub async fn alive(&self) -> Result<Vec<Job>, StoreError> {
+        self.read(|connection| {
+            let sql =
+                "SELECT * FROM jobs WHERE status IN ('pending', 'running') ORDER BY priority DESC, position";
+            let mut find = connection.prepare_cached(sql)?;
+            let mut found = find.query([])?;
+            let mut jobs = Vec::new();
+            while let Some(row) = found.next()? {
+                jobs.push(with_stages(connection, rows::job(row)?)?);
+            }
+            Ok(jobs)
+        })
+        .await
+    }
+
+    /// What a stage brought, if it has.
+    pub async fn result(&self, id: JobId, stage: u32) -> Result<Option<Value>, StoreError> {
+        self.read(move |connection| {
+            let sql = "SELECT result FROM stages WHERE job = ?1 AND number = ?2";
+            let mut find = connection.prepare_cached(sql)?;
+            let text = find.query_row(params![id.to_string(), stage], |row| row.get::<_, Option<String>>(0));
+            let text = text.optional()?.flatten();
+            let read =
+                |text: String| serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(e.to_string()));
+            text.map(read).transpose()
+        })
+        .await
+    }
+
+    /// Events in the order of their numbers.
+    pub async fn events(&self, filter: EventFilter) -> Result<Vec<Event>, StoreError> {
+        self.read(move |connection| {
+            let sql = match filter.job {
+                Some(_) => "SELECT * FROM events WHERE number > ?1 AND job = ?2 ORDER BY number LIMIT ?3",
+                None => "SELECT * FROM events WHERE number > ?1 AND ?2 IS NULL ORDER BY number LIMIT ?3",
+            };
+            let since = i64::try_from(filter.since).unwrap_or(i64::MAX);
+            let job = filter.job.map(|job| job.to_string());
+            let mut find = connection.prepare_cached(sql)?;
+            let mut found = find.query(params![since, job, filter.limit.min(PAGE_MAX)])?;
+            let mut events = Vec::new();
+            while let Some(row) = found.next()? {
+                events.push(rows::event(row)?);
+            }
+            Ok(events)
+        })
+        .await
+    }
+
+    /// Which plugins are disabled or unloaded by hand: `(enabled, unloaded)` by name.
+    pub async fn plugins(&self) -> Result<BTreeMap<String, (bool, bool)>, StoreError> {
+        self.read(|connection| {
+            let mut find = connection.prepare_cached("SELECT name, enabled, unloaded FROM plugins")?;
+            let all = find.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+            Ok(all.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Runs a query on a thread that may wait for the disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = Arc::clone(&self.readers);
+        let turn = Arc::clone(&readers.turns).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let path = Arc::clone(&self.path);
+        let asked = tokio::task::spawn_blocking(move || {
+            let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = idle.map_or_else(|| readable(&path), Ok)?;
+            let answer = query(&connection);
+            readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            drop(turn);
+            answer
+        });
+        asked.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+fn page(connection: &Connection, filter: &JobFilter) -> Result<Page, StoreError> {
+    let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
+    let statuses = serde_json::to_string(&statuses).map_err(|e| StoreError::Other(e.to_string()))?;
+    let which = "(?1 = '[]' OR status IN (SELECT value FROM json_each(?1)))
+        AND (?2 IS NULL OR EXISTS (SELECT 1 FROM stages WHERE job = jobs.id
+             AND (plugin = ?2 OR substr(plugin, 1, length(?2) + 1) = ?2 || '@')))";
+    let mut count = connection.prepare_cached(&format!("SELECT count(*) FROM jobs WHERE {which}"))?;
+    let count: i64 = count.query_row(params![statuses, filter.plugin], |row| row.get(0))?;
+    let sql = format!("SELECT * FROM jobs WHERE {which} AND position < ?3 ORDER BY position DESC LIMIT ?4");
+    let (before, limit) = (filter.before.unwrap_or(i64::MAX), filter.limit.clamp(1, PAGE_MAX));
+    let mut find = connection.prepare_cached(&sql)?;
+    let mut found = find.query(params![statuses, filter.plugin, before, limit])?;
+    let mut page = Page { count: u64::try_from(count).unwrap_or(0), ..Page::default() };
+    let mut last = None;
+    while let Some(row) = found.next()? {
+        last = Some(row.get::<_, i64>("position")?);
+        page.jobs.push(with_stages(connection, rows::job(row)?)?);
+    }
+    let full = u32::try_from(page.jobs.len()).unwrap_or(u32::MAX) == limit;
+    page.next = last.filter(|_| full);
+    Ok(page)
+}
+
+fn with_stages(connection: &Connection, mut job: Job) -> Result<Job, StoreError> {
+    let mut find = connection.prepare_cached("SELECT * FROM stages WHERE job = ?1 ORDER BY number")?;
+    let mut found = find.query([job.job_id.to_string()])?;
+    let mut stages: Vec<Stage> = Vec::new();
+    while let Some(row) = found.next()? {
+        stages.push(rows::stage(row)?);
+    }
+    job.stages = stages;
+    Ok(job)
+}

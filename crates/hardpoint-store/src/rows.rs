@@ -1,0 +1,87 @@
+//! Values in columns: times, words, documents.
+//!
+//! Owns the translation in both directions, so that a column is never read otherwise than it was written.
+
+use crate::error::StoreError;
+use hardpoint_model::job::{Event, Job, JobStatus, Stage};
+use jiff::Timestamp;
+use rusqlite::Row;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub(crate) fn micros(at: Option<Timestamp>) -> Option<i64> {
+    at.map(Timestamp::as_microsecond)
+}
+
+pub(crate) fn json<T: Serialize>(value: Option<&T>) -> Result<Option<String>, StoreError> {
+    value.map(serde_json::to_string).transpose().map_err(|e| StoreError::Other(e.to_string()))
+}
+
+/// A unit variant as its word.
+pub(crate) fn word<T: Serialize>(value: Option<T>) -> Result<Option<String>, StoreError> {
+    let value = value.map(|value| serde_json::to_value(value)).transpose();
+    let value = value.map_err(|e| StoreError::Other(e.to_string()))?;
+    Ok(value.and_then(|value| value.as_str().map(str::to_owned)))
+}
+
+pub(crate) fn read_word<T: DeserializeOwned>(word: &str) -> Result<T, StoreError> {
+    serde_json::from_value(Value::from(word))
+        .map_err(|_| StoreError::Corrupt(format!("`{word}` is no word here")))
+}
+
+fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|e| StoreError::Corrupt(e.to_string()))
+}
+
+fn time(micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(micros).map_err(|_| StoreError::Corrupt(format!("{micros} is no time")))
+}
+
+fn time_of(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    row.get::<_, Option<i64>>(column)?.map(time).transpose()
+}
+
+/// A job without its stages.
+pub(crate) fn job(row: &Row<'_>) -> Result<Job, StoreError> {
+    let text = |column: &str| row.get::<_, String>(column);
+    let maybe = |column: &str| row.get::<_, Option<String>>(column);
+    Ok(Job {
+        job_id: text("id")?.parse().map_err(|_| StoreError::Corrupt("an id is no id".to_owned()))?,
+        status: read_word::<JobStatus>(&text("status")?)?,
+        priority: row.get("priority")?,
+        idempotency_key: maybe("idempotency_key")?,
+        stages: Vec::new(),
+        error: maybe("error")?.as_deref().map(read_json).transpose()?,
+        cancel_phase: maybe("cancel_phase")?.as_deref().map(read_word).transpose()?,
+        submitted_at: time(row.get("submitted_at")?)?,
+        started_at: time_of(row, "started_at")?,
+        completed_at: time_of(row, "completed_at")?,
+    })
+}
+
+pub(crate) fn stage(row: &Row<'_>) -> Result<Stage, StoreError> {
+    let plugin: String = row.get("plugin")?;
+    Ok(Stage {
+        plugin: plugin.parse().map_err(|_| StoreError::Corrupt(format!("`{plugin}` is no plugin")))?,
+        tool: row.get("tool")?,
+        args: read_json(&row.get::<_, String>("args")?)?,
+        status: read_word(&row.get::<_, String>("status")?)?,
+        attempts: row.get("attempts")?,
+        error: row.get::<_, Option<String>>("error")?.as_deref().map(read_json).transpose()?,
+        started_at: time_of(row, "started_at")?,
+        ended_at: time_of(row, "ended_at")?,
+    })
+}
+
+pub(crate) fn event(row: &Row<'_>) -> Result<Event, StoreError> {
+    let id: String = row.get("job")?;
+    Ok(Event {
+        number: u64::try_from(row.get::<_, i64>("number")?).unwrap_or(0),
+        kind: read_json(&row.get::<_, String>("kind")?)?,
+        job_id: id.parse().map_err(|_| StoreError::Corrupt(format!("`{id}` is no id of a job")))?,
+        plugin_instance_id: row.get("instance")?,
+        stage: row.get("stage")?,
+        timestamp: time(row.get("at")?)?,
+    })
+}

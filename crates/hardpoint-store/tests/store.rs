@@ -1,0 +1,243 @@
+//! The store on a real file: what was acknowledged is there, what was not is not, and trouble has a name.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use hardpoint_model::Category;
+use hardpoint_model::JobError;
+use hardpoint_model::job::{Event, EventKind, Job, JobId, JobStatus, NewEvent, Stage};
+use hardpoint_store::{Attempt, AttemptEnd, EventFilter, JobFilter, Op, Store, StoreError};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+fn job(key: Option<&str>) -> Job {
+    let stage = Stage {
+        plugin: "ocr@fast".parse().unwrap(),
+        tool: "read".to_owned(),
+        args: Map::from_iter([("page".to_owned(), json!(7))]),
+        status: JobStatus::Pending,
+        attempts: 0,
+        error: None,
+        started_at: None,
+        ended_at: None,
+    };
+    Job {
+        job_id: JobId::now(),
+        status: JobStatus::Pending,
+        priority: 0,
+        idempotency_key: key.map(str::to_owned),
+        stages: vec![stage.clone(), stage],
+        error: None,
+        cancel_phase: None,
+        submitted_at: now(),
+        started_at: None,
+        completed_at: None,
+    }
+}
+
+/// Times are kept in microseconds.
+fn now() -> Timestamp {
+    Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap()
+}
+
+fn accepted(job: &Job) -> NewEvent {
+    NewEvent {
+        job_id: job.job_id,
+        plugin_instance_id: "ocr".to_owned(),
+        stage: 0,
+        timestamp: now(),
+        kind: EventKind::StateTransition { from: None, to: JobStatus::Pending },
+    }
+}
+
+async fn submit(store: &Store, job: &Job) -> Vec<Event> {
+    let ops = vec![Op::Submit(Box::new(job.clone())), Op::Event(Box::new(accepted(job)))];
+    store.commit(ops).await.unwrap().events
+}
+
+#[tokio::test]
+async fn a_job_comes_back_as_it_was_also_after_the_store_was_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut expected = job(Some("key"));
+    {
+        let store = Store::open(folder.path()).unwrap();
+        submit(&store, &expected).await;
+        expected.status = JobStatus::Failed;
+        expected.error = Some(JobError::new(Category::Fatal, "RuntimeError", "no"));
+        expected.completed_at = Some(now());
+        expected.stages[0].status = JobStatus::Failed;
+        expected.stages[0].attempts = 1;
+        let stage = Box::new(expected.stages[0].clone());
+        let attempt =
+            Attempt { job: expected.job_id, stage: 0, number: 1, incarnation: 3, started_at: now() };
+        let end = AttemptEnd {
+            job: expected.job_id,
+            stage: 0,
+            number: 1,
+            ended_at: now(),
+            outcome: JobStatus::Failed,
+            error: expected.error.clone(),
+        };
+        let ops = vec![
+            Op::AttemptBegan(attempt),
+            Op::AttemptEnded(end),
+            Op::Stage { job: expected.job_id, number: 0, stage },
+            Op::Result { job: expected.job_id, stage: 1, value: json!({"text": "half"}) },
+            Op::Job(Box::new(expected.clone())),
+        ];
+        store.commit(ops).await.unwrap();
+    }
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.job(expected.job_id).await.unwrap().unwrap(), expected);
+    assert_eq!(store.result(expected.job_id, 1).await.unwrap(), Some(json!({"text": "half"})));
+    assert_eq!(store.job(JobId::now()).await.unwrap(), None);
+    assert!(Store::check(store.path()).unwrap().is_sound());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_a_thousand_writers_at_once_are_numbered_without_a_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let mut writers = tokio::task::JoinSet::new();
+    for _ in 0..1000 {
+        let store = store.clone();
+        writers.spawn(async move { submit(&store, &job(None)).await[0].number });
+    }
+    let mut numbers = writers.join_all().await;
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=1000).collect::<Vec<u64>>());
+    let events = store.events(EventFilter { since: 990, job: None, limit: 1000 }).await.unwrap();
+    assert_eq!(events.iter().map(|event| event.number).collect::<Vec<_>>(), (991..=1000).collect::<Vec<_>>());
+    let alive = store.alive().await.unwrap();
+    assert_eq!(alive.len(), 1000);
+}
+
+#[tokio::test]
+async fn the_same_key_submits_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let first = job(Some("monday"));
+    submit(&store, &first).await;
+    let again = job(Some("monday"));
+    let ops = vec![Op::Submit(Box::new(again.clone())), Op::Event(Box::new(accepted(&again)))];
+    let committed = store.commit(ops).await.unwrap();
+    assert_eq!((committed.already, committed.events), (Some(first.job_id), Vec::new()));
+    assert_eq!(store.jobs(JobFilter { limit: 10, ..JobFilter::default() }).await.unwrap().count, 1);
+}
+
+#[tokio::test]
+async fn a_change_that_does_not_fit_is_refused_whole_and_harms_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let (known, unknown) = (job(None), job(None));
+    submit(&store, &known).await;
+    let bad = store.commit(vec![Op::Event(Box::new(accepted(&known))), Op::Job(Box::new(unknown))]);
+    let good = store.commit(vec![Op::Event(Box::new(accepted(&known)))]);
+    let (bad, good) = tokio::join!(bad, good);
+    assert!(matches!(bad, Err(StoreError::Conflict(_))), "{bad:?}");
+    assert_eq!(good.unwrap().events[0].number, 2, "the number of the refused event is given out again");
+}
+
+#[tokio::test]
+async fn jobs_are_listed_by_status_and_plugin_in_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let mut ids = Vec::new();
+    for number in 0..25 {
+        let mut job = job(None);
+        if number % 5 == 0 {
+            job.status = JobStatus::Completed;
+        }
+        submit(&store, &job).await;
+        ids.push(job.job_id);
+    }
+    ids.reverse();
+    let filter = JobFilter { limit: 10, plugin: Some("ocr".to_owned()), ..JobFilter::default() };
+    let (mut seen, mut before) = (Vec::new(), None);
+    loop {
+        let page = store.jobs(JobFilter { before, ..filter.clone() }).await.unwrap();
+        assert_eq!(page.count, 25);
+        seen.extend(page.jobs.iter().map(|job| job.job_id));
+        let Some(next) = page.next else { break };
+        before = Some(next);
+    }
+    assert_eq!(seen, ids);
+    let done = JobFilter { statuses: vec![JobStatus::Completed], limit: 100, ..JobFilter::default() };
+    assert_eq!(store.jobs(done).await.unwrap().count, 5);
+    let other = JobFilter { plugin: Some("oc".to_owned()), limit: 100, ..JobFilter::default() };
+    assert_eq!(store.jobs(other).await.unwrap().count, 0);
+}
+
+#[tokio::test]
+async fn a_copy_made_while_it_is_written_to_is_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    for _ in 0..50 {
+        submit(&store, &job(None)).await;
+    }
+    let writing = tokio::spawn({
+        let store = store.clone();
+        async move {
+            for _ in 0..200 {
+                submit(&store, &job(None)).await;
+            }
+        }
+    });
+    let (from, to) = (store.path().to_owned(), folder.path().join("copy.db"));
+    let copied = to.clone();
+    tokio::task::spawn_blocking(move || Store::backup(&from, &copied)).await.unwrap().unwrap();
+    writing.await.unwrap();
+    let report = Store::check(&to).unwrap();
+    assert!(report.is_sound() && report.jobs >= 50, "{report:?}");
+}
+
+fn refused(folder: &Path) -> StoreError {
+    Store::open(folder).map(|_| ()).expect_err("it opened")
+}
+
+#[test]
+fn a_file_that_is_no_database_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hardpoint.db"), "this is not a database, by any measure".repeat(50))
+        .unwrap();
+    assert!(matches!(refused(folder.path()), StoreError::Corrupt(_)));
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(refused(&folder.path().join("gone")), StoreError::ReadOnly(_)));
+}
+
+#[tokio::test]
+async fn a_full_disk_acknowledges_nothing_and_reads_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let kept = job(None);
+    submit(&store, &kept).await;
+    store.commit(vec![Op::PagesMax(40)]).await.unwrap();
+    let mut acknowledged = vec![kept.job_id];
+    let full = loop {
+        let mut large = job(None);
+        large.stages[0].args = Map::from_iter([("text".to_owned(), Value::from("x".repeat(20_000)))]);
+        match store.commit(vec![Op::Submit(Box::new(large.clone()))]).await {
+            Ok(_) => acknowledged.push(large.job_id),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(full, StoreError::Full);
+    for id in &acknowledged {
+        assert!(store.job(*id).await.unwrap().is_some(), "{id} was acknowledged and is gone");
+    }
+    assert_eq!(
+        store.jobs(JobFilter { limit: 1, ..JobFilter::default() }).await.unwrap().count,
+        acknowledged.len() as u64
+    );
+    store.commit(vec![Op::PagesMax(100_000)]).await.unwrap();
+    submit(&store, &job(None)).await;
+}
