@@ -38,7 +38,7 @@ pub enum Op {
     /// A try of a stage began.
     AttemptBegan(Attempt),
     /// It ended.
-    AttemptEnded(AttemptEnd),
+    AttemptEnded(Box<AttemptEnd>),
     /// Something happened.
     Event(Box<NewEvent>),
     /// A plugin is enabled or disabled, unloaded by hand or not.
