@@ -15,6 +15,7 @@ mod call;
 mod catalog;
 mod core;
 mod engine;
+pub mod jobs;
 pub mod limits;
 pub mod probe;
 mod settings;

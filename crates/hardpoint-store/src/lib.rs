@@ -48,8 +48,9 @@ impl Store {
         &self.path
     }
 
-    /// Makes all of it true, or none. When this returns `Ok` it survives the loss of power.
-    pub async fn commit(&self, ops: Vec<Op>) -> Result<Committed, StoreError> {
-        self.writer.commit(ops).await
+    /// Makes all of it true, or none. When this returns `Ok` it survives the loss of power. Commits take effect
+    /// in the order of the calls. Once the disk has refused one, all of the same or an earlier `epoch` are refused.
+    pub async fn commit(&self, epoch: u64, ops: Vec<Op>) -> Result<Committed, StoreError> {
+        self.writer.commit(epoch, ops).await
     }
 }

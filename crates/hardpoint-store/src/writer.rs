@@ -1,7 +1,7 @@
 //! The one thread that writes: gathers what waits, makes one transaction of it, waits for the disk once.
 //!
 //! Owns the connection that writes. A commit that does not fit fails alone; a disk that fails, fails all of the
-//! group, and nothing of it is acknowledged.
+//! group and all that follows in the same epoch, so that nothing overtakes what was refused.
 
 use crate::error::StoreError;
 use crate::limits::{COMMIT_QUEUE, GROUP_MAX};
@@ -14,8 +14,23 @@ use tokio::sync::{mpsc, oneshot};
 type Answer = Result<Committed, StoreError>;
 
 struct Commit {
+    epoch: u64,
     ops: Vec<Op>,
-    reply: oneshot::Sender<Answer>,
+    reply: Option<oneshot::Sender<Answer>>,
+}
+
+impl Commit {
+    fn answer(mut self, answer: Answer) {
+        if let Some(reply) = self.reply.take() {
+            let _ = reply.send(answer);
+        }
+    }
+
+    fn refuse(&mut self, error: &StoreError) {
+        if let Some(reply) = self.reply.take() {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
 }
 
 /// The way to the thread. Cheap to clone; the thread ends with the last clone, after what waits is written.
@@ -45,9 +60,9 @@ impl Writer {
         Ok(Self { queue, _thread: Arc::new(Joined(Some(thread))) })
     }
 
-    pub(crate) async fn commit(&self, ops: Vec<Op>) -> Answer {
+    pub(crate) async fn commit(&self, epoch: u64, ops: Vec<Op>) -> Answer {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Commit { ops, reply }).map_err(|e| match e {
+        self.queue.try_send(Commit { epoch, ops, reply: Some(reply) }).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         })?;
@@ -57,16 +72,28 @@ impl Writer {
 
 fn run(mut connection: Connection, mut commits: mpsc::Receiver<Commit>) {
     let mut group = Vec::with_capacity(GROUP_MAX);
+    // The last failure of the disk, and the first epoch that is not refused because of it.
+    let mut refused: Option<(StoreError, u64)> = None;
     while commits.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-        let answers = match write(&mut connection, &group) {
-            Ok(answers) => answers,
+        group.retain_mut(|commit| match &refused {
+            Some((error, epoch)) if commit.epoch < *epoch => {
+                commit.refuse(error);
+                false
+            }
+            _ => true,
+        });
+        match write(&mut connection, &group) {
+            Ok(answers) => {
+                for (commit, answer) in group.drain(..).zip(answers) {
+                    commit.answer(answer);
+                }
+            }
             Err(error) => {
                 tracing::error!(%error, commits = group.len(), "nothing was written");
-                group.iter().map(|_| Err(error.clone())).collect()
+                let epoch = group.iter().map(|commit| commit.epoch).max().unwrap_or(0);
+                group.drain(..).for_each(|mut commit| commit.refuse(&error));
+                refused = Some((error, epoch.saturating_add(1)));
             }
-        };
-        for (commit, answer) in group.drain(..).zip(answers) {
-            let _ = commit.reply.send(answer);
         }
     }
     if let Err((_, error)) = connection.close() {

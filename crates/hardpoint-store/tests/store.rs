@@ -51,7 +51,7 @@ fn accepted(job: &Job) -> NewEvent {
 
 async fn submit(store: &Store, job: &Job) -> Vec<Event> {
     let ops = vec![Op::Submit(Box::new(job.clone())), Op::Event(Box::new(accepted(job)))];
-    store.commit(ops).await.unwrap().events
+    store.commit(0, ops).await.unwrap().events
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_job_comes_back_as_it_was_also_after_the_store_was_closed() {
             Op::Result { job: expected.job_id, stage: 1, value: json!({"text": "half"}) },
             Op::Job(Box::new(expected.clone())),
         ];
-        store.commit(ops).await.unwrap();
+        store.commit(0, ops).await.unwrap();
     }
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(store.job(expected.job_id).await.unwrap().unwrap(), expected);
@@ -119,7 +119,7 @@ async fn the_same_key_submits_once() {
     submit(&store, &first).await;
     let again = job(Some("monday"));
     let ops = vec![Op::Submit(Box::new(again.clone())), Op::Event(Box::new(accepted(&again)))];
-    let committed = store.commit(ops).await.unwrap();
+    let committed = store.commit(0, ops).await.unwrap();
     assert_eq!((committed.already, committed.events), (Some(first.job_id), Vec::new()));
     assert_eq!(store.jobs(JobFilter { limit: 10, ..JobFilter::default() }).await.unwrap().count, 1);
 }
@@ -130,8 +130,8 @@ async fn a_change_that_does_not_fit_is_refused_whole_and_harms_no_other() {
     let store = Store::open(folder.path()).unwrap();
     let (known, unknown) = (job(None), job(None));
     submit(&store, &known).await;
-    let bad = store.commit(vec![Op::Event(Box::new(accepted(&known))), Op::Job(Box::new(unknown))]);
-    let good = store.commit(vec![Op::Event(Box::new(accepted(&known)))]);
+    let bad = store.commit(0, vec![Op::Event(Box::new(accepted(&known))), Op::Job(Box::new(unknown))]);
+    let good = store.commit(0, vec![Op::Event(Box::new(accepted(&known)))]);
     let (bad, good) = tokio::join!(bad, good);
     assert!(matches!(bad, Err(StoreError::Conflict(_))), "{bad:?}");
     assert_eq!(good.unwrap().events[0].number, 2, "the number of the refused event is given out again");
@@ -214,12 +214,12 @@ async fn a_full_disk_acknowledges_nothing_and_reads_go_on() {
     let store = Store::open(folder.path()).unwrap();
     let kept = job(None);
     submit(&store, &kept).await;
-    store.commit(vec![Op::PagesMax(40)]).await.unwrap();
+    store.commit(0, vec![Op::PagesMax(40)]).await.unwrap();
     let mut acknowledged = vec![kept.job_id];
     let full = loop {
         let mut large = job(None);
         large.stages[0].args = Map::from_iter([("text".to_owned(), Value::from("x".repeat(20_000)))]);
-        match store.commit(vec![Op::Submit(Box::new(large.clone()))]).await {
+        match store.commit(0, vec![Op::Submit(Box::new(large.clone()))]).await {
             Ok(_) => acknowledged.push(large.job_id),
             Err(error) => break error,
         }
@@ -232,6 +232,9 @@ async fn a_full_disk_acknowledges_nothing_and_reads_go_on() {
         store.jobs(JobFilter { limit: 1, ..JobFilter::default() }).await.unwrap().count,
         acknowledged.len() as u64
     );
-    store.commit(vec![Op::PagesMax(100_000)]).await.unwrap();
-    submit(&store, &job(None)).await;
+    let behind = store.commit(0, vec![Op::PagesMax(100_000)]).await;
+    assert_eq!(behind, Err(StoreError::Full), "it overtook what was refused");
+    store.commit(1, vec![Op::PagesMax(100_000)]).await.unwrap();
+    let ops = vec![Op::Submit(Box::new(job(None)))];
+    store.commit(1, ops).await.unwrap();
 }

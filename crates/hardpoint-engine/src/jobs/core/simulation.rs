@@ -1,0 +1,381 @@
+//! The whole life of jobs against a disk that refuses, workers that fail and a host that dies, by the thousand.
+//!
+//! Everything is decided by a seed; a failure names it, and `HARDPOINT_TEST_SEED` runs that one alone.
+
+use super::{Core, Effect, Input, Now, Told, Written};
+use crate::jobs::settings::JobSettings;
+use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewEvent, OnHostLoss, Stage};
+use hardpoint_model::{Category, JobError};
+use hardpoint_store::{Op, StoreError};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+const SEEDS: u64 = 10_000;
+const STEPS: u64 = 120;
+const PLUGINS: [&str; 3] = ["ocr", "faces", "report"];
+
+/// Numbers that look like chance and are the same for the same seed.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % below
+    }
+
+    fn one_in(&mut self, times: u64) -> bool {
+        self.next(times) == 0
+    }
+}
+
+/// What is on disk.
+#[derive(Default)]
+struct Disk {
+    jobs: BTreeMap<JobId, Job>,
+    keys: BTreeMap<String, JobId>,
+    open_attempts: BTreeSet<(JobId, u32)>,
+    events: Vec<Event>,
+    /// What is refused: everything of an earlier epoch.
+    epoch: u64,
+}
+
+impl Disk {
+    /// All of it or nothing, as a transaction.
+    fn write(&mut self, ops: &[Op], seed: u64) -> Written {
+        let mut written = Written::default();
+        for op in ops {
+            match op {
+                Op::Submit(job) => {
+                    if let Some(already) = job.idempotency_key.as_ref().and_then(|key| self.keys.get(key)) {
+                        return Written { events: Vec::new(), already: Some(*already) };
+                    }
+                    if let Some(key) = &job.idempotency_key {
+                        self.keys.insert(key.clone(), job.job_id);
+                    }
+                    assert!(
+                        self.jobs.insert(job.job_id, (**job).clone()).is_none(),
+                        "seed {seed}: accepted twice"
+                    );
+                }
+                Op::Job(job) => {
+                    let old = self.jobs.get_mut(&job.job_id).unwrap();
+                    assert!(!old.status.is_terminal(), "seed {seed}: {} changed after its end", job.job_id);
+                    let stages = std::mem::take(&mut old.stages);
+                    *old = Job { stages, ..(**job).clone() };
+                }
+                Op::Stage { job, stage, .. } => {
+                    self.jobs.get_mut(job).unwrap().stages[0] = (**stage).clone();
+                }
+                Op::AttemptBegan(attempt) => {
+                    let running = self.open_attempts.iter().any(|(job, _)| *job == attempt.job);
+                    assert!(!running, "seed {seed}: a stage is tried twice at once");
+                    self.open_attempts.insert((attempt.job, attempt.number));
+                }
+                Op::AttemptEnded(end) => {
+                    assert!(
+                        self.open_attempts.remove(&(end.job, end.number)),
+                        "seed {seed}: an end without a beginning"
+                    );
+                }
+                Op::Event(event) => written.events.push(self.append(event)),
+                Op::Result { .. } | Op::Plugin { .. } | Op::PagesMax(_) => {}
+            }
+        }
+        written
+    }
+
+    fn append(&mut self, event: &NewEvent) -> Event {
+        let event = Event {
+            number: self.events.len() as u64 + 1,
+            kind: event.kind.clone(),
+            job_id: event.job_id,
+            plugin_instance_id: event.plugin_instance_id.clone(),
+            stage: event.stage,
+            timestamp: event.timestamp,
+        };
+        self.events.push(event.clone());
+        event
+    }
+
+    fn alive(&self) -> Vec<Job> {
+        self.jobs.values().filter(|job| !job.status.is_terminal()).cloned().collect()
+    }
+}
+
+/// A host in its world.
+struct World {
+    seed: u64,
+    chance: Chance,
+    now: Now,
+    disk: Disk,
+    core: Core<u64>,
+    /// On their way to the disk.
+    writes: VecDeque<(u64, u64, Vec<Op>)>,
+    calls: BTreeMap<JobId, (u32, String)>,
+    stopping: BTreeSet<JobId>,
+    reloading: BTreeSet<JobId>,
+    acknowledged: BTreeSet<JobId>,
+    seen: u64,
+    next_reply: u64,
+    unanswered: BTreeSet<u64>,
+    calm: bool,
+}
+
+fn settings(chance: &mut Chance) -> JobSettings {
+    let on_host_loss = if chance.one_in(2) { OnHostLoss::Retry } else { OnHostLoss::Fail };
+    JobSettings { running_max: 1 + chance.next(5) as usize, on_host_loss, ..JobSettings::default() }
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let now = Now { instant: Instant::now(), timestamp: Timestamp::UNIX_EPOCH };
+        let core = Core::new(settings(&mut chance), Vec::new(), now);
+        Self {
+            seed,
+            chance,
+            now,
+            disk: Disk::default(),
+            core,
+            writes: VecDeque::new(),
+            calls: BTreeMap::new(),
+            stopping: BTreeSet::new(),
+            reloading: BTreeSet::new(),
+            acknowledged: BTreeSet::new(),
+            seen: 0,
+            next_reply: 0,
+            unanswered: BTreeSet::new(),
+            calm: false,
+        }
+    }
+
+    fn reply(&mut self) -> u64 {
+        self.next_reply += 1;
+        self.unanswered.insert(self.next_reply);
+        self.next_reply
+    }
+
+    fn input(&mut self, input: Input<u64>) {
+        let down = if self.calm { PLUGINS.len() as u64 } else { self.chance.next(8) };
+        let places = |plugin: &str| {
+            if PLUGINS.iter().position(|known| *known == plugin) == usize::try_from(down).ok() {
+                return Err(format!("{plugin} is FAILED"));
+            }
+            Ok(1 + u32::from(plugin == "faces"))
+        };
+        self.core.on(input, &places, self.now);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        for effect in self.core.take_effects() {
+            match effect {
+                Effect::Write { number, epoch, ops } => self.writes.push_back((number, epoch, ops)),
+                Effect::Start { job, attempt, live } => {
+                    let plugin = live.stages[0].plugin.to_string();
+                    let beside = self.calls.values().filter(|(_, other)| *other == plugin).count();
+                    assert!(
+                        beside < 1 + usize::from(plugin == "faces"),
+                        "seed {}: {plugin} is overrun",
+                        self.seed
+                    );
+                    assert_eq!(
+                        self.disk.jobs[&job].status,
+                        JobStatus::Running,
+                        "seed {}: run before it was on disk",
+                        self.seed
+                    );
+                    let running = self.calls.insert(job, (attempt, plugin));
+                    assert!(running.is_none(), "seed {}: {job} runs twice at once", self.seed);
+                }
+                Effect::Stop { job } => drop(self.stopping.insert(job)),
+                Effect::Reload { job, .. } => drop(self.reloading.insert(job)),
+                Effect::Publish(events) => {
+                    for event in events {
+                        assert!(
+                            event.number > self.seen,
+                            "seed {}: event {} comes again",
+                            self.seed,
+                            event.number
+                        );
+                        self.seen = event.number;
+                    }
+                }
+                Effect::Tell(told) => {
+                    let (Told::Accepted(reply, _) | Told::Done(reply) | Told::Refused(reply, _)) = &told;
+                    assert!(self.unanswered.remove(reply), "seed {}: answered twice", self.seed);
+                    if let Told::Accepted(_, job) = told {
+                        assert!(
+                            self.disk.jobs.contains_key(&job),
+                            "seed {}: acknowledged and not on disk",
+                            self.seed
+                        );
+                        self.acknowledged.insert(job);
+                    }
+                }
+            }
+        }
+    }
+
+    fn submit(&mut self) {
+        let plugin = PLUGINS[self.chance.next(3) as usize];
+        let key = self.chance.one_in(4).then(|| format!("key-{}", self.chance.next(6)));
+        let stage = Stage {
+            plugin: plugin.parse().unwrap(),
+            tool: "read".to_owned(),
+            args: Map::new(),
+            status: JobStatus::Pending,
+            attempts: 0,
+            error: None,
+            started_at: None,
+            ended_at: None,
+        };
+        let job = Job {
+            job_id: JobId::now(),
+            status: JobStatus::Pending,
+            priority: i32::try_from(self.chance.next(3)).unwrap(),
+            idempotency_key: key,
+            stages: vec![stage],
+            error: None,
+            cancel_phase: None,
+            submitted_at: self.now.timestamp,
+            started_at: None,
+            completed_at: None,
+        };
+        let reply = self.reply();
+        self.input(Input::Submit { job: Box::new(job), reply });
+    }
+
+    fn some_job(&mut self) -> Option<JobId> {
+        let count = self.disk.jobs.len() as u64;
+        if count == 0 { None } else { self.disk.jobs.keys().nth(self.chance.next(count) as usize).copied() }
+    }
+
+    fn write_one(&mut self) {
+        let Some((number, epoch, ops)) = self.writes.pop_front() else { return };
+        if !self.calm && self.chance.one_in(12) {
+            self.disk.epoch = epoch + 1;
+        }
+        let refused = epoch < self.disk.epoch;
+        let result = if refused { Err(StoreError::Full) } else { Ok(self.disk.write(&ops, self.seed)) };
+        self.input(Input::Written { number, result });
+    }
+
+    fn call_ends(&mut self) {
+        let count = self.calls.len() as u64;
+        if count == 0 {
+            return;
+        }
+        let job = *self.calls.keys().nth(self.chance.next(count) as usize).unwrap();
+        let (attempt, _) = self.calls.remove(&job).unwrap();
+        let asked = self.stopping.remove(&job);
+        let error = |category, kind: &str| Err(JobError::new(category, kind, "no"));
+        let result = match self.chance.next(6) {
+            0 => error(Category::Transient, "Busy"),
+            1 => error(Category::Fatal, "RuntimeError"),
+            2 => error(Category::Resource, "MemoryLimitExceeded"),
+            _ if asked => error(Category::Transient, "Cancelled"),
+            _ => Ok(Value::from("done")),
+        };
+        let forced = asked && self.chance.one_in(2);
+        self.input(Input::Ended { job, attempt, result, forced });
+    }
+
+    fn reload_ends(&mut self) {
+        if let Some(job) = self.reloading.pop_first() {
+            self.input(Input::Reloaded { job });
+        }
+    }
+
+    /// The host is killed: what was not on disk never was, and nobody is answered.
+    fn host_dies(&mut self) {
+        self.writes.clear();
+        self.calls.clear();
+        self.stopping.clear();
+        self.reloading.clear();
+        self.unanswered.clear();
+        self.seen = self.disk.events.len() as u64;
+        self.disk.epoch = 0;
+        let settings = settings(&mut self.chance);
+        self.core = Core::new(settings, self.disk.alive(), self.now);
+        self.settle();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now.instant += time;
+        self.now.timestamp += time;
+        self.input(Input::Tick);
+    }
+
+    fn step(&mut self) {
+        match self.chance.next(20) {
+            0..5 => self.submit(),
+            5..10 => self.write_one(),
+            10..14 => self.call_ends(),
+            14 => self.reload_ends(),
+            15 => {
+                if let Some(job) = self.some_job() {
+                    let reply = self.reply();
+                    self.input(Input::Cancel { job, reply });
+                }
+            }
+            16 => {
+                if let (Some(job), priority) = (self.some_job(), i32::try_from(self.chance.next(5)).unwrap())
+                {
+                    let reply = self.reply();
+                    self.input(Input::Reorder { job, priority, reply });
+                }
+            }
+            17 if self.chance.one_in(6) => self.host_dies(),
+            _ => {
+                let time = Duration::from_millis(self.chance.next(4000));
+                self.pass(time);
+            }
+        }
+    }
+
+    /// Everybody behaves from now on: then everything that was acknowledged comes to its end.
+    fn quiesce(&mut self) {
+        self.calm = true;
+        for _ in 0..2000 {
+            self.write_one();
+            self.call_ends();
+            self.reload_ends();
+            if self.writes.is_empty() && self.calls.is_empty() {
+                self.pass(Duration::from_secs(10));
+                if self.disk.alive().is_empty() && self.writes.is_empty() && !self.core.is_writing() {
+                    return;
+                }
+            }
+        }
+        panic!("seed {}: {} jobs never end", self.seed, self.disk.alive().len());
+    }
+
+    fn check(&self) {
+        let seed = self.seed;
+        for job in &self.acknowledged {
+            assert!(self.disk.jobs[job].status.is_terminal(), "seed {seed}: {job} did not end");
+        }
+        assert!(self.disk.open_attempts.is_empty(), "seed {seed}: a try never ended");
+        assert!(self.unanswered.is_empty(), "seed {seed}: somebody was never answered");
+        assert_eq!(self.seen, self.disk.events.len() as u64, "seed {seed}: the last event was not published");
+    }
+}
+
+#[test]
+fn every_acknowledged_job_ends_once_whatever_disk_workers_and_host_do() {
+    let only = std::env::var("HARDPOINT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
+    let seeds = only.map_or(1..=SEEDS, |seed: u64| seed..=seed);
+    for seed in seeds {
+        let mut world = World::new(seed);
+        for _ in 0..STEPS {
+            world.step();
+        }
+        world.quiesce();
+        world.check();
+    }
+}

@@ -1,0 +1,39 @@
+//! What an operator decides about jobs.
+//!
+//! Plain data, filled in from the configuration; owns nothing at run time.
+
+use hardpoint_model::job::OnHostLoss;
+use std::time::Duration;
+
+/// How jobs are treated.
+#[derive(Debug, Clone)]
+pub struct JobSettings {
+    /// Stages that run at once, over all plugins.
+    pub running_max: usize,
+    /// How often a stage that failed for a reason that may pass is tried again.
+    pub retries_max: u32,
+    /// The longest wait before a retry, whatever the plugin asks for.
+    pub retry_wait_max: Duration,
+    /// How often a stage is begun at most, hosts that died under it included.
+    pub attempts_max: u32,
+    /// What becomes of a stage whose host died while it ran.
+    pub on_host_loss: OnHostLoss,
+    /// How long a cancelled call may take to stop by itself.
+    pub cancel_grace: Duration,
+    /// How long after a refusal the disk is tried again.
+    pub store_retry: Duration,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            running_max: 64,
+            retries_max: 1,
+            retry_wait_max: Duration::from_mins(5),
+            attempts_max: 5,
+            on_host_loss: OnHostLoss::default(),
+            cancel_grace: Duration::from_secs(3),
+            store_retry: Duration::from_secs(1),
+        }
+    }
+}
