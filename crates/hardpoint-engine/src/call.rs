@@ -247,6 +247,11 @@ pub enum CallStep {
 }
 
 impl RunningCall {
+    /// Asks the call to stop; it still ends with [`CallStep::End`].
+    pub async fn cancel(&self) {
+        self.call.cancel().await;
+    }
+
     /// What comes next. After the end it is `None`.
     pub async fn next(&mut self) -> Option<CallStep> {
         self.ticket.as_ref()?;

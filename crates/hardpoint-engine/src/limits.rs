@@ -22,3 +22,5 @@ pub const TICK: Duration = Duration::from_millis(50);
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 /// Memory of a probe and everything it starts: importing torch takes 1 to 3 GiB of address space touched.
 pub const PROBE_MEMORY_BYTES_MAX: u64 = 8 << 30;
+/// How often a plugin is looked at that somebody waits for.
+pub const SETTLE_LOOK: Duration = Duration::from_millis(10);

@@ -60,6 +60,21 @@ impl PluginView {
         self.state.next(PluginEvent::CallsBegan).unwrap_or(self.state)
     }
 
+    /// Whether calls are allowed.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Whether it could take a call right now, if it is enabled.
+    pub(crate) fn takes_calls(&self) -> bool {
+        self.state.takes_calls() && !self.stopping
+    }
+
+    /// Whether it is being started or stopped.
+    pub(crate) fn is_on_its_way(&self) -> bool {
+        self.starting.is_some() || self.stopping
+    }
+
     /// Its manifest, if it can be read.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.installed.manifest.as_ref().ok()

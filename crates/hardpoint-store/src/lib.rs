@@ -51,6 +51,15 @@ impl Store {
     /// Makes all of it true, or none. When this returns `Ok` it survives the loss of power. Commits take effect
     /// in the order of the calls. Once the disk has refused one, all of the same or an earlier `epoch` are refused.
     pub async fn commit(&self, epoch: u64, ops: Vec<Op>) -> Result<Committed, StoreError> {
-        self.writer.commit(epoch, ops).await
+        self.enqueue(epoch, ops).await
+    }
+
+    /// The same, with its place in the order taken now and not when the future is first polled.
+    pub fn enqueue(
+        &self,
+        epoch: u64,
+        ops: Vec<Op>,
+    ) -> impl Future<Output = Result<Committed, StoreError>> + Send + use<> {
+        self.writer.enqueue(epoch, ops)
     }
 }

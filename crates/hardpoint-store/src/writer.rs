@@ -60,13 +60,16 @@ impl Writer {
         Ok(Self { queue, _thread: Arc::new(Joined(Some(thread))) })
     }
 
-    pub(crate) async fn commit(&self, epoch: u64, ops: Vec<Op>) -> Answer {
+    pub(crate) fn enqueue(&self, epoch: u64, ops: Vec<Op>) -> impl Future<Output = Answer> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Commit { epoch, ops, reply: Some(reply) }).map_err(|e| match e {
+        let sent = self.queue.try_send(Commit { epoch, ops, reply: Some(reply) }).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        })?;
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        });
+        async move {
+            sent?;
+            answer.await.unwrap_or(Err(StoreError::Closed))
+        }
     }
 }
 

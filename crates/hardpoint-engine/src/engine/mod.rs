@@ -9,7 +9,7 @@ mod turns;
 use crate::call::Refusal;
 use crate::catalog::{Catalog, CatalogError};
 use crate::core::{Ask, Input};
-use crate::limits::{COMMAND_QUEUE, INPUT_QUEUE};
+use crate::limits::{COMMAND_QUEUE, INPUT_QUEUE, SETTLE_LOOK};
 use crate::settings::Settings;
 use crate::snapshot::{PluginView, Snapshot};
 use crate::start::Starter;
@@ -164,6 +164,16 @@ impl Engine {
         for plugin in self.snapshot().plugins.values() {
             plugin.activity.until_idle().await;
         }
+    }
+
+    /// Waits for at most `patience` until a plugin is neither starting nor stopping.
+    pub async fn until_settled(&self, name: &str, patience: Duration) {
+        let settled = async {
+            while self.plugin(name).is_ok_and(|plugin| plugin.is_on_its_way()) {
+                tokio::time::sleep(SETTLE_LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, settled).await;
     }
 
     /// Stops every worker in order, and returns when no process is left.

@@ -4,3 +4,17 @@
 pub const PENDING_MAX: usize = 200_000;
 /// Jobs started between two looks at other inputs.
 pub const STARTS_PER_TURN: usize = 64;
+/// Requests that wait for the loop; a full queue refuses.
+pub const ASK_QUEUE: usize = 4096;
+/// Ends and progress of calls that wait for the loop.
+pub const INPUT_QUEUE: usize = 4096;
+/// Batches on their way to the disk before no more requests are taken: below the store's own queue.
+pub const WRITES_IN_FLIGHT_MAX: usize = 2048;
+/// Events that a subscriber may be behind before it reads from the disk.
+pub const EVENTS_LIVE: usize = 4096;
+/// Events read from the disk at once.
+pub const EVENTS_PER_READ: u32 = 500;
+/// How often retries, forced cancellations and a disk that refused are looked at.
+pub const TICK: std::time::Duration = std::time::Duration::from_millis(50);
+/// Progress of one job is told at most this often.
+pub const PROGRESS_EVERY: std::time::Duration = std::time::Duration::from_millis(100);
