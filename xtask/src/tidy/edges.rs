@@ -6,15 +6,23 @@ use toml::Table;
 use crate::tree::SourceFile;
 
 /// Every crate of the workspace with the crates it may depend on.
-const EDGES: [(&str, &[&str]); 11] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("hardpoint-model", &[]),
     ("hardpoint-wire", &["hardpoint-model"]),
     ("hardpoint-process", &[]),
     ("hardpoint-supervisor", &["hardpoint-model", "hardpoint-process", "hardpoint-wire"]),
     ("hardpoint-env", &["hardpoint-model", "hardpoint-process"]),
+    ("hardpoint-store", &["hardpoint-model"]),
     (
         "hardpoint-engine",
-        &["hardpoint-env", "hardpoint-model", "hardpoint-process", "hardpoint-supervisor", "hardpoint-wire"],
+        &[
+            "hardpoint-env",
+            "hardpoint-model",
+            "hardpoint-process",
+            "hardpoint-store",
+            "hardpoint-supervisor",
+            "hardpoint-wire",
+        ],
     ),
     ("hardpoint-server", &["hardpoint-engine", "hardpoint-model", "hardpoint-supervisor", "hardpoint-wire"]),
     (
@@ -29,6 +37,7 @@ const EDGES: [(&str, &[&str]); 11] = [
             "hardpoint-model",
             "hardpoint-process",
             "hardpoint-server",
+            "hardpoint-store",
             "hardpoint-supervisor",
             "hardpoint-wire",
         ],

@@ -8,13 +8,13 @@ use super::limits::PROGRESS_EVERY;
 use crate::call::{CallFailure, CallStep, Refusal};
 use crate::engine::Engine;
 use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use hardpoint_model::job::{Job, JobId};
 use hardpoint_model::{Category, ExitReason, JobError, PluginState};
 use hardpoint_supervisor::{CallRequest, Note};
-use hardpoint_wire::{JobRef, Payload, Progress};
+use hardpoint_wire::{Blob, JobRef, Payload, Progress};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
@@ -68,6 +68,7 @@ pub(super) async fn run(
     stop: oneshot::Receiver<()>,
 ) {
     let (result, forced) = attempt_it(&engine, &inputs, id, attempt, job, stop).await;
+    let result = result.map_err(Box::new);
     let _ = inputs.send(Input::Ended { job: id, attempt, result, forced }).await;
 }
 
@@ -77,13 +78,17 @@ async fn attempt_it(
     id: JobId,
     attempt: u32,
     job: Job,
-    mut stop: oneshot::Receiver<()>,
+    mut wish: oneshot::Receiver<()>,
 ) -> (Result<Value, JobError>, bool) {
     let Some(stage) = job.stages.into_iter().next() else {
         return (Err(JobError::new(Category::Fatal, "HostError", "a job without a stage")), false);
     };
     let plugin = stage.plugin.to_string();
-    let mut request = CallRequest::new(&stage.tool, arguments(Value::Object(stage.args)));
+    let args = match arguments(Value::Object(stage.args)) {
+        Ok(args) => args,
+        Err(error) => return (Err(error), false),
+    };
+    let mut request = CallRequest::new(&stage.tool, args);
     request.job = Some(JobRef { job_id: id.to_string(), stage: 0, attempt });
     let mut call = match engine.begin(&plugin, request).await {
         Ok(call) => call,
@@ -93,7 +98,7 @@ async fn attempt_it(
     loop {
         let step = tokio::select! {
             step = call.next() => step,
-            _ = &mut stop, if !asked => {
+            _ = &mut wish, if !asked => {
                 asked = true;
                 call.cancel().await;
                 continue;
@@ -116,7 +121,7 @@ async fn attempt_it(
                     let _ = inputs.send(progress_input(id, attempt, progress)).await;
                 }
                 return match ended {
-                    Ok(done) => (Ok(document(done.output.result)), false),
+                    Ok(done) => (document(done.output.result), false),
                     Err(failure) => failed(failure),
                 };
             }
@@ -149,32 +154,38 @@ fn failed(failure: CallFailure) -> (Result<Value, JobError>, bool) {
 }
 
 /// `{"$bytes": base64}` anywhere in the arguments is binary.
-fn arguments(value: Value) -> Payload {
-    match value {
-        Value::Object(mut map) if map.len() == 1 => match map.remove("$bytes") {
-            Some(Value::String(text)) => match base64::engine::general_purpose::STANDARD.decode(&text) {
-                Ok(bytes) => Payload::blob(hardpoint_wire::Blob::from(bytes)),
-                Err(_) => Payload::literal(json!({"$bytes": text})),
-            },
-            Some(other) => Payload::literal(json!({"$bytes": other})),
-            None => Payload::object(map.into_iter().map(|(name, value)| (name, arguments(value)))),
-        },
-        Value::Object(map) => Payload::object(map.into_iter().map(|(name, value)| (name, arguments(value)))),
-        Value::Array(items) => Payload::list(items.into_iter().map(arguments)),
+fn arguments(value: Value) -> Result<Payload, JobError> {
+    Ok(match value {
+        Value::Object(map) if map.len() == 1 && map.contains_key("$bytes") => {
+            let text = map.get("$bytes").and_then(Value::as_str).unwrap_or_default();
+            let bytes = STANDARD.decode(text).map_err(|e| bad_bytes(&e.to_string()))?;
+            Payload::blob(Blob::new(bytes.into()).map_err(|e| bad_bytes(&e.to_string()))?)
+        }
+        Value::Object(map) => {
+            let fields = map.into_iter().map(|(name, value)| Ok((name, arguments(value)?)));
+            Payload::object(fields.collect::<Result<Vec<_>, JobError>>()?)
+        }
+        Value::Array(items) => {
+            Payload::list(items.into_iter().map(arguments).collect::<Result<Vec<_>, JobError>>()?)
+        }
         plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
             Payload::literal(plain)
         }
-    }
+    })
+}
+
+fn bad_bytes(why: &str) -> JobError {
+    JobError::new(Category::UserInput, "InvalidArgument", format!("`$bytes` cannot be used: {why}"))
 }
 
 /// The other way round.
-fn document(result: Payload) -> Value {
-    let mut bytes = |blob: &hardpoint_wire::Blob| {
-        let text = base64::engine::general_purpose::STANDARD.encode(blob.as_ref());
-        Ok::<_, Infallible>(json!({"$bytes": text}))
-    };
-    match result.into_document(&mut bytes) {
-        Ok(value) => value,
-        Err(never) => match never {},
-    }
+fn document(result: Payload) -> Result<Value, JobError> {
+    let mut bytes = |blob: &Blob| blob.to_bytes().map(|bytes| json!({"$bytes": STANDARD.encode(&bytes)}));
+    result.into_document(&mut bytes).map_err(|e| {
+        JobError::new(
+            Category::Fatal,
+            "ResultNotSerializable",
+            format!("its binary data cannot be read: {e}"),
+        )
+    })
 }

@@ -82,7 +82,9 @@ impl Loop {
             }
         }
         self.tasks.shutdown().await;
-        drop(stopped.map(|done| done.send(())));
+        if let Some(done) = stopped {
+            let _ = done.send(());
+        }
     }
 
     fn take(&mut self, input: Input<Reply>) {

@@ -79,7 +79,7 @@ impl<R> Core<R> {
         &mut self,
         id: JobId,
         attempt: u32,
-        result: Result<Value, JobError>,
+        result: Result<Value, Box<JobError>>,
         forced: bool,
         now: Now,
     ) {
@@ -90,7 +90,7 @@ impl<R> Core<R> {
             // It finished although it was asked to stop: what is done is done.
             Ok(value) => self.succeed(id, value, now),
             Err(error) if cancelling => self.cancelled(id, &error, forced, now),
-            Err(error) => self.fail_or_retry(id, error, now),
+            Err(error) => self.fail_or_retry(id, &error, now),
         }
         self.give_back(&plugin);
     }
@@ -106,16 +106,16 @@ impl<R> Core<R> {
         self.write(ops, Vec::new(), Purpose::Fact);
     }
 
-    fn fail_or_retry(&mut self, id: JobId, error: JobError, now: Now) {
+    fn fail_or_retry(&mut self, id: JobId, error: &JobError, now: Now) {
         let Some(mut live) = self.jobs.remove(&id) else { return };
         let tries = live.stage().map_or(0, |stage| stage.attempts);
         let may = match error.category {
             Category::Transient | Category::Resource => error.retriable && error.error_type != "Cancelled",
             Category::UserInput | Category::Fatal => false,
         };
-        live.set_error(&error);
+        live.set_error(error);
         let mut ops = Vec::new();
-        ops.extend(live.end_attempt(JobStatus::Failed, Some(&error), now));
+        ops.extend(live.end_attempt(JobStatus::Failed, Some(error), now));
         if may && tries <= self.settings.retries_max {
             let asked = error.retry_after_seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
             let wait = asked

@@ -93,7 +93,7 @@ pub(crate) enum Input<R> {
     Ended {
         job: JobId,
         attempt: u32,
-        result: Result<Value, JobError>,
+        result: Result<Value, Box<JobError>>,
         forced: bool,
     },
     /// The plugin whose worker was ended for a cancellation is up again, or cannot be.
@@ -206,11 +206,6 @@ impl<R> Core<R> {
     /// Whether something is still on its way to the disk.
     pub(crate) fn is_writing(&self) -> bool {
         !self.batches.is_empty()
-    }
-
-    /// The job, if it is not over.
-    pub(crate) fn job(&self, id: JobId) -> Option<&Job> {
-        self.jobs.get(&id).map(|live| &live.job)
     }
 
     pub(crate) fn on(&mut self, input: Input<R>, places: &Places<'_>, now: Now) {

@@ -27,6 +27,10 @@ impl Chance {
         (self.0 >> 11) % below
     }
 
+    fn index(&mut self, below: usize) -> usize {
+        usize::try_from(self.next(below as u64)).unwrap()
+    }
+
     fn one_in(&mut self, times: u64) -> bool {
         self.next(times) == 0
     }
@@ -127,7 +131,7 @@ struct World {
 
 fn settings(chance: &mut Chance) -> JobSettings {
     let on_host_loss = if chance.one_in(2) { OnHostLoss::Retry } else { OnHostLoss::Fail };
-    JobSettings { running_max: 1 + chance.next(5) as usize, on_host_loss, ..JobSettings::default() }
+    JobSettings { running_max: 1 + chance.index(5), on_host_loss, ..JobSettings::default() }
 }
 
 impl World {
@@ -222,7 +226,7 @@ impl World {
     }
 
     fn submit(&mut self) {
-        let plugin = PLUGINS[self.chance.next(3) as usize];
+        let plugin = PLUGINS[self.chance.index(3)];
         let key = self.chance.one_in(4).then(|| format!("key-{}", self.chance.next(6)));
         let stage = Stage {
             plugin: plugin.parse().unwrap(),
@@ -251,8 +255,8 @@ impl World {
     }
 
     fn some_job(&mut self) -> Option<JobId> {
-        let count = self.disk.jobs.len() as u64;
-        if count == 0 { None } else { self.disk.jobs.keys().nth(self.chance.next(count) as usize).copied() }
+        let count = self.disk.jobs.len();
+        if count == 0 { None } else { self.disk.jobs.keys().nth(self.chance.index(count)).copied() }
     }
 
     fn write_one(&mut self) {
@@ -266,14 +270,14 @@ impl World {
     }
 
     fn call_ends(&mut self) {
-        let count = self.calls.len() as u64;
+        let count = self.calls.len();
         if count == 0 {
             return;
         }
-        let job = *self.calls.keys().nth(self.chance.next(count) as usize).unwrap();
+        let job = *self.calls.keys().nth(self.chance.index(count)).unwrap();
         let (attempt, _) = self.calls.remove(&job).unwrap();
         let asked = self.stopping.remove(&job);
-        let error = |category, kind: &str| Err(JobError::new(category, kind, "no"));
+        let error = |category, kind: &str| Err(Box::new(JobError::new(category, kind, "no")));
         let result = match self.chance.next(6) {
             0 => error(Category::Transient, "Busy"),
             1 => error(Category::Fatal, "RuntimeError"),
