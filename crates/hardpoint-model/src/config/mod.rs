@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::job::OnHostLoss;
 use crate::limits::{BODY_MB_MAX, REQUESTS_PER_SECOND_MAX, STARTS_AT_ONCE_MAX};
 use crate::restart::{FailOn, Restart, RestartPolicy};
 use crate::seconds::Seconds;
@@ -57,6 +58,8 @@ pub struct Config {
     pub load: Load,
     /// How the host ends.
     pub stop: Stop,
+    /// How jobs are treated.
+    pub jobs: Jobs,
     /// What the doors let in.
     pub http: Http,
     /// What is different for single plugins, by name.
@@ -98,6 +101,28 @@ pub struct Stop {
     pub drain_seconds: Seconds,
     /// How long a worker that is stopped may finish its calls, in seconds.
     pub grace_seconds: Seconds,
+}
+
+/// How jobs are treated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Jobs {
+    /// How many jobs run at the same time, over all plugins.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub running_max: u32,
+    /// How often a job that failed for a reason that may pass is tried again.
+    #[schemars(range(min = 0, max = 100))]
+    pub retries_max: u32,
+    /// How often a job is begun at most, hosts that died under it included.
+    #[schemars(range(min = 1, max = 1000))]
+    pub attempts_max: u32,
+    /// What becomes of a job whose host died while it ran.
+    pub on_host_loss: OnHostLoss,
+    /// How long a cancelled call may take to stop by itself before it is shown as forced, in seconds.
+    pub cancel_grace_seconds: Seconds,
+    /// The longest wait before a retry, whatever the plugin asks for, in seconds.
+    pub retry_wait_max_seconds: Seconds,
 }
 
 /// What the doors let in.
@@ -189,6 +214,7 @@ impl Default for Config {
             health: Health::default(),
             load: Load::default(),
             stop: Stop::default(),
+            jobs: Jobs::default(),
             http: Http::default(),
             plugins: BTreeMap::new(),
         }
@@ -215,6 +241,19 @@ impl Default for Load {
 impl Default for Stop {
     fn default() -> Self {
         Self { drain_seconds: Seconds::whole(20), grace_seconds: Seconds::whole(10) }
+    }
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
+            running_max: 64,
+            retries_max: 1,
+            attempts_max: 5,
+            on_host_loss: OnHostLoss::default(),
+            cancel_grace_seconds: Seconds::whole(3),
+            retry_wait_max_seconds: Seconds::whole(300),
+        }
     }
 }
 
