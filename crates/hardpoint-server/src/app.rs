@@ -4,6 +4,7 @@ use crate::access::{Keyring, Names, Rate};
 use crate::figures::Figures;
 use crate::settings::ServerSettings;
 use hardpoint_engine::Engine;
+use hardpoint_engine::jobs::Jobs;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) engine: Engine,
+    #[expect(dead_code, reason = "the routes of jobs read it")]
+    pub(crate) jobs: Jobs,
     pub(crate) settings: ServerSettings,
     pub(crate) keyring: Keyring,
     pub(crate) names: Names,

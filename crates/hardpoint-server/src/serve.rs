@@ -10,6 +10,7 @@ use crate::settings::ServerSettings;
 use crate::{gate, routes};
 use axum::Router;
 use hardpoint_engine::Engine;
+use hardpoint_engine::jobs::Jobs;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -33,18 +34,24 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// first polled. An error says that the tokens cannot be used, or that the address needs some.
 pub fn serve(
     engine: Engine,
+    jobs: Jobs,
     listener: TcpListener,
     settings: ServerSettings,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> impl Future<Output = io::Result<()>> + Send + 'static {
-    let opened = open(engine, &listener, settings);
+    let opened = open(engine, jobs, &listener, settings);
     async move {
         run(&opened?, listener, stop).await;
         Ok(())
     }
 }
 
-fn open(engine: Engine, listener: &TcpListener, settings: ServerSettings) -> io::Result<Arc<App>> {
+fn open(
+    engine: Engine,
+    jobs: Jobs,
+    listener: &TcpListener,
+    settings: ServerSettings,
+) -> io::Result<Arc<App>> {
     let data = &settings.data_dir;
     let with_hint = |error: TokensError| io::Error::other(format!("{error}\nhint: {}", error.hint()));
     let tokens = Tokens::open(data).map_err(with_hint)?;
@@ -52,6 +59,7 @@ fn open(engine: Engine, listener: &TcpListener, settings: ServerSettings) -> io:
         .map_err(|refused| io::Error::other(format!("{refused}\nhint: {}", refused.hint())))?;
     Ok(Arc::new(App {
         engine,
+        jobs,
         keyring: Keyring::open(data).map_err(with_hint)?,
         names: Names::new(&settings.allowed_hosts, &settings.allowed_origins),
         rate: Rate::new(settings.requests_per_second),
