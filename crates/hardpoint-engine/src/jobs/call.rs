@@ -3,7 +3,7 @@
 //! Owns the translation between a job and a call. Must not decide what follows from an end.
 
 use super::Reply;
-use super::core::Input;
+use super::core::{Input, NOT_BEGUN};
 use super::limits::PROGRESS_EVERY;
 use crate::call::{CallFailure, CallStep, Refusal};
 use crate::engine::Engine;
@@ -148,7 +148,7 @@ fn failed(failure: CallFailure) -> (Result<Value, JobError>, bool) {
                 Refusal::NotReady { state: PluginState::Failed | PluginState::Unavailable, .. }
             );
             let category = if broken { Category::Fatal } else { Category::Transient };
-            (Err(JobError::new(category, "PluginUnavailable", refusal.to_string())), false)
+            (Err(JobError::new(category, NOT_BEGUN, refusal.to_string())), false)
         }
     }
 }

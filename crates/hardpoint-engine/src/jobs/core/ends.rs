@@ -12,6 +12,9 @@ use hardpoint_store::Op;
 use serde_json::Value;
 use std::time::Duration;
 
+/// The type of an error that says that a call was not begun.
+pub(in crate::jobs) const NOT_BEGUN: &str = "PluginUnavailable";
+
 impl<R> Core<R> {
     /// A job that was alive when the last host ended.
     pub(super) fn recover(&mut self, job: Job, now: Now) {
@@ -116,7 +119,10 @@ impl<R> Core<R> {
         live.set_error(error);
         let mut ops = Vec::new();
         ops.extend(live.end_attempt(JobStatus::Failed, Some(error), now));
-        if may && tries <= self.settings.retries_max {
+        // A call that was refused was not tried: its plugin was busy, or on its way down. It waits for the next place.
+        let by_host = error.error_type == NOT_BEGUN && error.traceback.is_none();
+        let refused = by_host && error.category == Category::Transient;
+        if may && (refused || tries <= self.settings.retries_max) {
             let asked = error.retry_after_seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
             let wait = asked
                 .unwrap_or_else(|| retry_delay(tries.saturating_sub(1)))

@@ -18,6 +18,7 @@ mod simulation;
 use crate::jobs::Places;
 use crate::jobs::limits::{PENDING_MAX, STARTS_PER_TURN};
 use crate::jobs::settings::JobSettings;
+pub(in crate::jobs) use ends::NOT_BEGUN;
 use hardpoint_model::JobError;
 use hardpoint_model::job::{Event, EventKind, Job, JobId, JobStatus, NewEvent};
 use hardpoint_store::{Op, StoreError};
