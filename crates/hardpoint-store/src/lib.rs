@@ -36,11 +36,16 @@ pub struct Store {
 impl Store {
     /// Opens the file below `data_dir`, made or brought up to date if need be.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let path: PathBuf = data_dir.join("hardpoint.db");
+        let path = Self::path_in(data_dir);
         let connection = open::writable(&path)?;
         let readers = read::Readers::open(&path)?;
         let writer = writer::Writer::start(connection)?;
         Ok(Self { path: path.into(), writer, readers: Arc::new(readers) })
+    }
+
+    /// Where the file below `data_dir` is.
+    pub fn path_in(data_dir: &Path) -> PathBuf {
+        data_dir.join("hardpoint.db")
     }
 
     /// Where it lies.

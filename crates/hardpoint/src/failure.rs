@@ -7,6 +7,7 @@ use hardpoint_engine::probe::{self, Missing};
 use hardpoint_engine::{CatalogError, StartError};
 use hardpoint_env::EnvError;
 use hardpoint_model::{Category, Diagnostics};
+use hardpoint_store::StoreError;
 use hardpoint_supervisor::StartFailure;
 use serde_json::{Value, json};
 use std::fmt;
@@ -28,6 +29,8 @@ pub(crate) enum Failure {
     Unreachable { message: String, hint: String },
     /// A server said no.
     Refused(Box<Refused>),
+    /// The database cannot be used.
+    Store(StoreError),
     /// The host had trouble.
     Host { message: String },
     /// Ctrl-C.
@@ -63,6 +66,7 @@ impl Failure {
             Self::Environment(error) => Some(error.hint()),
             Self::Missing { missing, .. } => Some(probe::hint(missing)),
             Self::Start { hint, .. } => hint.clone(),
+            Self::Store(error) => Some(error.hint().to_owned()),
             Self::Host { .. } | Self::Diagnostics(_) | Self::Interrupted => None,
         }
     }
@@ -77,7 +81,7 @@ impl Failure {
             Self::Start { failure, .. } => (failure.error.error_type.as_str(), failure.error.category),
             Self::Unreachable { .. } => ("ServerUnreachable", Category::Transient),
             Self::Refused(refused) => of_refusal(refused.kind),
-            Self::Host { .. } => ("HostError", Category::Fatal),
+            Self::Store(_) | Self::Host { .. } => ("HostError", Category::Fatal),
             Self::Interrupted => ("Cancelled", Category::Transient),
         };
         let error = match self {
@@ -110,6 +114,7 @@ impl fmt::Display for Failure {
             Self::Refused(refused) => f.write_str(&refused.message),
             Self::Diagnostics(diagnostics) => diagnostics.fmt(f),
             Self::Environment(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
             Self::Missing { plugin, missing } => {
                 write!(f, "plugin `{plugin}` is UNAVAILABLE: {}", probe::reason(missing))
             }
@@ -141,6 +146,12 @@ fn detail(failure: &StartFailure) -> Vec<String> {
         (Some(traceback), _) => traceback.trim_end().lines().map(str::to_owned).collect(),
         (None, Some(exit)) => exit.stderr_tail.clone(),
         (None, None) => Vec::new(),
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 

@@ -33,7 +33,7 @@ impl Code {
             Failure::Request { .. } | Failure::Diagnostics(_) => Self::Request,
             Failure::Environment(_) => Self::Environment,
             Failure::Start { .. } | Failure::Missing { .. } => Self::Start,
-            Failure::Host { .. } => Self::Host,
+            Failure::Store(_) | Failure::Host { .. } => Self::Host,
             Failure::Unreachable { .. } => Self::Server,
             Failure::Refused(refused) => match refused.kind {
                 Kind::Request => Self::Request,

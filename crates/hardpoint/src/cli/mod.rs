@@ -6,11 +6,13 @@
 mod answer;
 mod call;
 mod config;
+mod db;
 mod doctor;
 mod exit_code;
 mod fields;
 mod files;
 mod interrupt;
+mod job;
 mod live;
 mod log;
 mod plugin;
@@ -42,6 +44,7 @@ Examples:
   hardpoint plugin new my-plugin
   hardpoint serve
   hardpoint plugin health
+  hardpoint job submit faces detect image=@photo.png --wait
 
 Exit codes:
   0  it worked                      5  Hardpoint itself had trouble
@@ -101,15 +104,26 @@ enum Verb {
     /// Plugins of the folder, and of a running server
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Durable work of a running server
+    #[command(subcommand)]
+    Job(job::Job),
+    /// Check and copy the database of the data folder
+    #[command(subcommand)]
+    Db(db::Db),
 }
 
 impl Verb {
     /// Whether `--server` means something to it.
     fn asks_a_server(&self) -> bool {
         match self {
-            Self::Call(_) => true,
+            Self::Call(_) | Self::Job(_) => true,
             Self::Plugin(plugin) => plugin.asks_a_server(),
-            Self::Run(_) | Self::Serve(_) | Self::Config(_) | Self::Doctor(_) | Self::Token(_) => false,
+            Self::Run(_)
+            | Self::Serve(_)
+            | Self::Config(_)
+            | Self::Doctor(_)
+            | Self::Token(_)
+            | Self::Db(_) => false,
         }
     }
 }
@@ -165,7 +179,9 @@ fn configured(verb: Verb, shared: &Shared) -> Result<Code, Failure> {
         | Verb::Config(_)
         | Verb::Doctor(_)
         | Verb::Token(_)
-        | Verb::Plugin(_) => {
+        | Verb::Plugin(_)
+        | Verb::Job(_)
+        | Verb::Db(_) => {
             log::for_command(&loaded)?;
         }
     }
@@ -176,7 +192,9 @@ fn configured(verb: Verb, shared: &Shared) -> Result<Code, Failure> {
         | Verb::Config(_)
         | Verb::Doctor(_)
         | Verb::Token(_)
-        | Verb::Plugin(_) => 2,
+        | Verb::Plugin(_)
+        | Verb::Job(_)
+        | Verb::Db(_) => 2,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.map_err(|e| Failure::host("the runtime could not be started", &e))?;
@@ -190,7 +208,7 @@ async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, 
     if shared.server.is_some() && !verb.asks_a_server() {
         return Err(Failure::request(
             "this command works without a server",
-            "leave `--server` out; `call` and `plugin` ask servers",
+            "leave `--server` out; `call`, `plugin` and `job` ask servers",
         ));
     }
     let places = Places::of(&loaded.config)?;
@@ -203,6 +221,8 @@ async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, 
         Verb::Token(token) => token::run(token, shared, &places),
         Verb::Doctor(doctor) => doctor::run(doctor, shared, &places).await,
         Verb::Plugin(plugin) => plugin::run(plugin, scene).await,
+        Verb::Job(job) => job::run(job, scene).await,
+        Verb::Db(db) => db::run(&db, shared, &places),
     }
 }
 
@@ -216,7 +236,9 @@ fn wanted(verb: &Verb, shared: &Shared) -> Wanted {
         | Verb::Config(_)
         | Verb::Doctor(_)
         | Verb::Token(_)
-        | Verb::Plugin(_) => None,
+        | Verb::Plugin(_)
+        | Verb::Job(_)
+        | Verb::Db(_) => None,
     };
     let log =
         (shared.verbose > 1).then(|| Flag { option: "-vv", key: "log", text: "hardpoint=debug".to_owned() });

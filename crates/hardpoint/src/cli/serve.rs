@@ -2,7 +2,7 @@
 
 use super::exit_code::Code;
 use super::{Shared, config, terminal};
-use crate::configuration::{engine_settings, server_settings};
+use crate::configuration::{engine_settings, job_settings, server_settings};
 use crate::embedded::{Catalog, Failure, Places};
 use crate::serve::{self, Order};
 use clap::Args;
@@ -16,8 +16,8 @@ Every plugin of the plugins folder is started in a worker of its own. The first 
 server listens; the log goes to stderr. Settings come from the command line, HARDPOINT_* variables and \
 hardpoint.yaml: `hardpoint config show --origin` lists them.
 
-The first SIGTERM or Ctrl-C lets requests in flight finish (stop.drain_seconds), then ends the workers; the second \
-ends everything at once. SIGHUP is ignored.
+The first SIGTERM or Ctrl-C lets requests and jobs in flight finish (stop.drain_seconds), then ends the workers; the \
+second ends everything at once. Jobs are kept in the data folder: those that wait run when a server is started again. SIGHUP is ignored.
 
 Examples:
   hardpoint serve
@@ -27,7 +27,7 @@ Examples:
 Exit codes:
   0  it was told to end, and ended in order
   2  the configuration is wrong, the address is in use, or the data folder belongs to another server
-  5  Hardpoint itself had trouble
+  5  Hardpoint itself had trouble, or its database cannot be used
   130, 143  a second Ctrl-C or SIGTERM ended it at once")]
 pub(super) struct Serve {
     /// Address and port; port 0 takes a free one [default: 127.0.0.1:8700]
@@ -51,6 +51,7 @@ pub(super) async fn run(shared: &Shared, loaded: &Loaded, places: &Places) -> Re
         places: places.clone(),
         listen: config.listen,
         engine: engine_settings(config),
+        jobs: job_settings(config),
         server: server_settings(config, &places.data),
         drain: config.stop.drain_seconds.as_duration(),
     };

@@ -54,7 +54,7 @@ fn shown(value: Payload, out: &Path, name: &str) -> Result<String, Failure> {
     Ok(cut(&text))
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(VALUE_CHARS_MAX) {
         Some((end, _)) => format!("{} … (use --json to see all)", text.get(..end).unwrap_or(text)),
         None => text.to_owned(),

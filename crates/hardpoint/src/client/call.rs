@@ -4,6 +4,7 @@
 
 use super::Client;
 use super::http::typed;
+use super::lines::Lines;
 use super::refused::{FailedCall, Refused};
 use crate::embedded::{Document, Failure};
 use crate::values::{from_json, to_json};
@@ -14,7 +15,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const EVENTS: &str = "application/x-ndjson";
+/// A line of JSON for each event.
+pub(super) const EVENTS: &str = "application/x-ndjson";
 
 /// Which tool is called, and with what.
 #[derive(Debug)]
@@ -78,7 +80,7 @@ impl Client {
         let path = ["v1", "plugins", call.plugin, "tools", call.tool, "run"];
         let request = self.request(Method::POST, &path, &[]).header(header::ACCEPT, EVENTS).json(&body);
         let ended = match self.send(request).await {
-            Ok(response) => self.events(response, on_note).await,
+            Ok(response) => self.outcome(response, on_note).await,
             Err(failure) => Err(failure),
         };
         let (items, result, execution_time_ms) = match ended {
@@ -96,40 +98,32 @@ impl Client {
     }
 
     /// Reads the events of a call: its items, its result, and how long it took.
-    async fn events(
+    async fn outcome(
         &self,
-        mut response: Response,
+        response: Response,
         on_note: &(dyn Fn(Note) + Sync),
     ) -> Result<(Vec<Value>, Value, f64), Failure> {
         let mut items = Vec::new();
         let mut kept = 0;
-        let mut pending: Vec<u8> = Vec::new();
-        while let Some(chunk) = self.chunk(&mut response, kept + pending.len()).await? {
-            let mut rest: &[u8] = &chunk;
-            while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
-                let (line, after) = rest.split_at(end);
-                pending.extend_from_slice(line);
-                rest = after.get(1..).unwrap_or_default();
-                match self.event(&pending)? {
-                    Event::Item { item } => {
-                        kept += pending.len();
-                        items.push(item);
-                    }
-                    Event::Result { result, execution_time_ms } => {
-                        return Ok((items, result, execution_time_ms.unwrap_or_default()));
-                    }
-                    Event::Progress { fraction, message } => {
-                        on_note(Note::Progress(Progress { id: 0, fraction, message }));
-                    }
-                    Event::Log { level, logger, message } => {
-                        on_note(Note::Log(Log { id: None, level, logger, message, dropped: 0 }));
-                    }
-                    Event::Error => return Err(self.failed(&pending)),
-                    Event::Other => {}
+        let mut lines = Lines::of(self, response);
+        while let Some(line) = lines.next(kept).await? {
+            match self.event(&line)? {
+                Event::Item { item } => {
+                    kept += line.len();
+                    items.push(item);
                 }
-                pending.clear();
+                Event::Result { result, execution_time_ms } => {
+                    return Ok((items, result, execution_time_ms.unwrap_or_default()));
+                }
+                Event::Progress { fraction, message } => {
+                    on_note(Note::Progress(Progress { id: 0, fraction, message }));
+                }
+                Event::Log { level, logger, message } => {
+                    on_note(Note::Log(Log { id: None, level, logger, message, dropped: 0 }));
+                }
+                Event::Error => return Err(self.failed(&line)),
+                Event::Other => {}
             }
-            pending.extend_from_slice(rest);
         }
         Err(Failure::Unreachable {
             message: format!("the server at {} ended the call without a result", self.shown()),

@@ -55,6 +55,23 @@ impl Client {
         Ok(answer.document)
     }
 
+    /// Sends a document, and reads the one that comes back. The server may take `wait` for it.
+    pub(super) async fn post(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+        wait: Duration,
+    ) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, path, query);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let answer = self.answer(request, Patience::Besides(wait)).await?;
+        Ok(answer.document)
+    }
+
     /// Asks, and reads the whole answer.
     async fn ask(
         &self,
@@ -63,7 +80,10 @@ impl Client {
         query: &[(&str, &str)],
         patience: Patience,
     ) -> Result<Answer, Failure> {
-        let request = self.request(method, path, query);
+        self.answer(self.request(method, path, query), patience).await
+    }
+
+    async fn answer(&self, request: RequestBuilder, patience: Patience) -> Result<Answer, Failure> {
         let mut response = self.send(patience.applied_to(request)).await?;
         let status = response.status().as_u16();
         let body = self.read(&mut response).await?;

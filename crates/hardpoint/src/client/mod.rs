@@ -6,9 +6,12 @@
 mod call;
 mod find;
 mod http;
+mod jobs;
+mod lines;
 mod refused;
 
 pub(crate) use call::ToolCall;
 pub(crate) use find::{Target, find};
 pub(crate) use http::{Client, typed};
+pub(crate) use jobs::{EventQuery, NewJob, Next};
 pub(crate) use refused::{FailedCall, Kind, Refused};

@@ -1,5 +1,6 @@
-//! What the values of the configuration mean for the engine and for the server.
+//! What the values of the configuration mean for the engine, for its jobs and for the server.
 
+use hardpoint_engine::jobs::JobSettings;
 use hardpoint_engine::{PluginSettings, Settings};
 use hardpoint_model::Config;
 use hardpoint_server::ServerSettings;
@@ -24,6 +25,20 @@ pub(crate) fn engine_settings(config: &Config) -> Settings {
     }
 }
 
+/// How jobs are treated.
+pub(crate) fn job_settings(config: &Config) -> JobSettings {
+    let jobs = &config.jobs;
+    JobSettings {
+        running_max: usize::try_from(jobs.running_max).unwrap_or(usize::MAX),
+        retries_max: jobs.retries_max,
+        retry_wait_max: jobs.retry_wait_max_seconds.as_duration(),
+        attempts_max: jobs.attempts_max,
+        on_host_loss: jobs.on_host_loss,
+        cancel_grace: jobs.cancel_grace_seconds.as_duration(),
+        ..JobSettings::default()
+    }
+}
+
 /// What the server is to do.
 pub(crate) fn server_settings(config: &Config, data_dir: &Path) -> ServerSettings {
     ServerSettings {
@@ -45,9 +60,10 @@ mod tests {
     use hardpoint_model::restart::{FailOn, RestartPolicy};
 
     #[test]
-    fn without_a_configuration_engine_and_server_have_their_own_defaults() {
+    fn without_a_configuration_engine_jobs_and_server_have_their_own_defaults() {
         let config = Config::default();
         assert_eq!(format!("{:?}", engine_settings(&config)), format!("{:?}", Settings::default()));
+        assert_eq!(format!("{:?}", job_settings(&config)), format!("{:?}", JobSettings::default()));
         let server = server_settings(&config, Path::new(""));
         assert_eq!(format!("{server:?}"), format!("{:?}", ServerSettings::default()));
     }

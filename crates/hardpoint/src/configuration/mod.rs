@@ -7,5 +7,5 @@
 mod fill;
 mod read;
 
-pub(crate) use fill::{engine_settings, server_settings};
+pub(crate) use fill::{engine_settings, job_settings, server_settings};
 pub(crate) use read::{Wanted, read};

@@ -4,8 +4,8 @@
 //! programs are told. Must not know options or layout: `cli::serve` does.
 //!
 //! ```text
-//! lock data folder -> tokens -> bind -> open starter -> engine -> announce -> serve
-//!                                                 first signal: drain -> stop accepting -> engine.stop -> 0
+//! lock data folder -> database -> tokens -> bind -> open starter -> engine -> jobs -> announce -> serve
+//!                             first signal: drain -> stop accepting, jobs.stop -> engine.stop -> 0
 //!                                                 second signal: end at once, shims end the workers
 //! ```
 

@@ -4,9 +4,11 @@ use super::claim::{Claim, ClaimError};
 use super::notify::{State, notify};
 use super::signals::{Ending, Signals};
 use crate::embedded::{Failure, Places, open_starter};
+use hardpoint_engine::jobs::{JobSettings, Jobs};
 use hardpoint_engine::{Engine, Settings};
 use hardpoint_server::ServerSettings;
 use hardpoint_server::access::{self, Tokens, TokensError};
+use hardpoint_store::Store;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -23,8 +25,9 @@ pub(crate) struct Order {
     pub(crate) places: Places,
     pub(crate) listen: SocketAddr,
     pub(crate) engine: Settings,
+    pub(crate) jobs: JobSettings,
     pub(crate) server: ServerSettings,
-    /// How long requests in flight may take to end once it is to stop.
+    /// How long requests and jobs in flight may take to end once it is to stop.
     pub(crate) drain: Duration,
 }
 
@@ -35,6 +38,8 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let signals = Signals::listen().map_err(|e| Failure::host("signals cannot be received", &e))?;
     let claim = Claim::take(&order.places.data).map_err(|e| claim_failure(&e))?;
+    // Nothing is begun that could not be kept.
+    let store = Store::open(&order.places.data)?;
     // Before anybody can be told of the address: whoever reads it reads the token next.
     access::local_token(&order.places.data).map_err(|e| token_failure(&e))?;
     let tokens = Tokens::open(&order.places.data).map_err(|e| token_failure(&e))?;
@@ -42,14 +47,17 @@ pub(crate) async fn run(
     let (listener, url) = bind(order.listen).await?;
     let starter = open_starter(&order.places)?;
     let (engine, engine_loop) = Engine::start(order.engine, &order.places.plugins, starter)?;
+    let (jobs, jobs_loop) = Jobs::start(engine.clone(), store, order.jobs).await?;
     claim.announce(&url).map_err(|e| Failure::host("server.json cannot be written", &e))?;
     let (stop, stopped) = oneshot::channel::<()>();
     let stop_wanted = async move { drop(stopped.await) };
-    let doors = tokio::spawn(hardpoint_server::serve(engine.clone(), listener, order.server, stop_wanted));
+    let open = hardpoint_server::serve(engine.clone(), jobs.clone(), listener, order.server, stop_wanted);
+    let doors = tokio::spawn(open);
     tracing::info!(url, plugins = %order.places.plugins.display(), data = %order.places.data.display(), "listening");
     let told = listening(&url);
     notify(State::Ready(&url));
-    let server = Running { signals, claim, engine, engine_loop, doors, stop: Some(stop), drain: order.drain };
+    let (stop, drain) = (Some(stop), order.drain);
+    let server = Running { signals, claim, engine, engine_loop, jobs, jobs_loop, doors, stop, drain };
     match told {
         Ok(()) => server.until_ended().await,
         // Nobody can be told where it listens: then it must not stay behind.
@@ -62,6 +70,8 @@ struct Running {
     claim: Claim,
     engine: Engine,
     engine_loop: JoinHandle<()>,
+    jobs: Jobs,
+    jobs_loop: JoinHandle<()>,
     doors: JoinHandle<io::Result<()>>,
     stop: Option<oneshot::Sender<()>>,
     drain: Duration,
@@ -82,11 +92,10 @@ impl Running {
 
     /// Ends in order; another signal ends it at once.
     async fn end(self) -> Result<(), Failure> {
-        let Self { mut signals, claim, engine, engine_loop, mut doors, stop, drain } = self;
+        let Self { mut signals, claim, engine, engine_loop, jobs, jobs_loop, mut doors, stop, drain } = self;
         notify(State::Stopping);
         drop(stop);
-        let in_order = async {
-            engine.drain();
+        let close = async {
             if !doors.is_finished() && tokio::time::timeout(drain + GOODBYE, &mut doors).await.is_err() {
                 tracing::warn!(
                     "requests were still in flight after {} s and are given up",
@@ -94,6 +103,12 @@ impl Running {
                 );
                 doors.abort();
             }
+        };
+        let in_order = async {
+            engine.drain();
+            // Both have the same time. What still runs then is taken up by the next server.
+            tokio::join!(close, jobs.stop(drain));
+            let _ = jobs_loop.await;
             tracing::info!("stopping: workers are ended");
             engine.stop().await;
             let _ = engine_loop.await;

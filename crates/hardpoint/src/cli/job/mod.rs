@@ -1,0 +1,67 @@
+//! `hardpoint job …`: work that a running server keeps until it is done.
+//!
+//! Owns the words and options of jobs. Must not know HTTP: [`crate::client`] asks.
+
+mod events;
+mod list;
+mod page;
+mod result;
+mod submit;
+mod verbs;
+mod wait;
+
+use super::exit_code::Code;
+use super::live::Scene;
+use crate::embedded::Failure;
+use clap::{Args, Subcommand};
+use hardpoint_model::job::JobId;
+
+/// What can be done with jobs.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+A job is a call that the server keeps in its data folder from the moment it is accepted: it waits for a place, is \
+tried again after failures that may pass, and goes on after the server was stopped or killed.
+
+Examples:
+  hardpoint job submit faces detect image=@photo.png
+  hardpoint job submit faces detect image=@photo.png --wait --json
+  hardpoint job list --status pending --status running
+  hardpoint job events --follow")]
+pub(super) enum Job {
+    /// Hand in a job; its id is printed
+    Submit(submit::Submit),
+    /// The jobs there are, newest first
+    List(list::List),
+    /// Everything about one job
+    Show(One),
+    /// Wait until a job is over
+    Wait(wait::Wait),
+    /// What a job brought
+    Result(result::JobResult),
+    /// End a job, whether it waits or runs
+    Cancel(One),
+    /// Let a waiting job run sooner or later than others
+    Reorder(verbs::Reorder),
+    /// What has happened, as numbered events
+    Events(events::Events),
+}
+
+/// Which job.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct One {
+    /// Id of the job
+    id: JobId,
+}
+
+pub(super) async fn run(job: Job, scene: Scene<'_>) -> Result<Code, Failure> {
+    match job {
+        Job::Submit(args) => submit::run(args, scene).await,
+        Job::List(args) => list::run(args, scene).await,
+        Job::Show(args) => verbs::show(args.id, scene).await,
+        Job::Wait(args) => wait::run(&args, scene).await,
+        Job::Result(args) => result::run(&args, scene).await,
+        Job::Cancel(args) => verbs::cancel(args.id, scene).await,
+        Job::Reorder(args) => verbs::reorder(&args, scene).await,
+        Job::Events(args) => events::run(&args, scene).await,
+    }
+}

@@ -1,0 +1,138 @@
+//! Jobs and events as a person sees them.
+
+use crate::cli::show;
+use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
+use hardpoint_model::job::{Event, EventKind, Job, JobStatus};
+use jiff::Timestamp;
+use owo_colors::{OwoColorize as _, Style};
+use std::time::Duration;
+
+/// Jobs in a table.
+pub(super) fn all(jobs: &[Job]) -> String {
+    let mut table = table();
+    table.set_header(["ID", "STATUS", "PRIORITY", "TOOL", "TRIES", "SUBMITTED", "TOOK"]);
+    for job in jobs {
+        table.add_row([
+            job.job_id.to_string().into(),
+            Cell::new(job.status).fg(colour(job.status)),
+            job.priority.into(),
+            tool(job).into(),
+            tries(job).into(),
+            format!("{:.0}", job.submitted_at).into(),
+            Cell::new(took(job).map_or_else(|| "-".to_owned(), show::duration)),
+        ]);
+    }
+    table.to_string()
+}
+
+/// One job in full.
+pub(super) fn detail(job: &Job) -> String {
+    let time = |at: Option<Timestamp>| at.map(|at| format!("{at:.3}"));
+    let args = job.stages.first().map(|stage| serde_json::Value::Object(stage.args.clone()).to_string());
+    let facts = [
+        ("tool", Some(tool(job))),
+        ("arguments", args.map(|args| show::cut(&args))),
+        ("priority", Some(job.priority.to_string())),
+        ("key", job.idempotency_key.clone()),
+        ("tries", Some(tries(job).to_string())),
+        ("submitted", time(Some(job.submitted_at))),
+        ("started", time(job.started_at)),
+        ("ended", time(job.completed_at)),
+        ("took", took(job).map(show::duration)),
+        ("cancellation", job.cancel_phase.map(|phase| format!("{phase:?}").to_uppercase())),
+        ("error", error(job)),
+    ];
+    let mut table = table();
+    for (name, fact) in facts {
+        if let Some(fact) = fact {
+            table.add_row([name.to_owned(), fact]);
+        }
+    }
+    format!("{} is {}\n{table}", job.job_id.bold(), painted(job.status))
+}
+
+/// One job in a line.
+pub(super) fn line(job: &Job) -> String {
+    let took = took(job).map_or_else(String::new, |took| format!(" after {}", show::duration(took)));
+    format!("{} ({}) is {}{took}", job.job_id.bold(), tool(job), painted(job.status))
+}
+
+/// One event in a line.
+pub(super) fn event(event: &Event) -> String {
+    let what = match &event.kind {
+        EventKind::StateTransition { from: Some(from), to } => format!("{from} -> {}", painted(*to)),
+        EventKind::StateTransition { from: None, to } => format!("accepted, {}", painted(*to)),
+        EventKind::ProgressChanged { progress, status_message } if *progress < 0.0 => status_message.clone(),
+        EventKind::ProgressChanged { progress, status_message } => {
+            format!("{:.0} % {status_message}", progress * 100.0)
+        }
+        EventKind::ResourceSnapshot(used) => format!(
+            "process {}: {:.0} % of a core, {:.0} MiB",
+            used.worker_pid, used.cpu_percent, used.memory_rss_mb
+        ),
+        EventKind::CancelPhaseChanged { phase } => {
+            format!("cancellation: {}", format!("{phase:?}").to_uppercase())
+        }
+        EventKind::RetryStarted { retry_count, reason } => format!("retry {retry_count}: {reason}"),
+        EventKind::BlockReasonChanged { reason: Some(reason) } => format!("waits: {reason}"),
+        EventKind::BlockReasonChanged { reason: None } => "waits for nothing but a place".to_owned(),
+        EventKind::SequenceAdvanced { index, total, status } => {
+            format!("stage {} of {total} is {}", u64::from(*index) + 1, painted(*status))
+        }
+    };
+    let at = event.timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ");
+    let (number, plugin) = (event.number, &event.plugin_instance_id);
+    format!("{number:>6} {} {} {plugin}: {}", at.dimmed(), event.job_id.dimmed(), printable(&what))
+}
+
+pub(super) fn tool(job: &Job) -> String {
+    job.stages.first().map_or_else(|| "-".to_owned(), |stage| format!("{}.{}", stage.plugin, stage.tool))
+}
+
+/// From its first try to its end, or to now.
+pub(super) fn took(job: &Job) -> Option<Duration> {
+    let end = job.completed_at.unwrap_or_else(Timestamp::now);
+    end.duration_since(job.started_at?).try_into().ok()
+}
+
+/// Why it failed, or why its last try did.
+fn error(job: &Job) -> Option<String> {
+    let error = job.error.as_ref().or_else(|| job.stages.first()?.error.as_ref())?;
+    Some(printable(&format!("{} ({})", error.message, error.error_type)))
+}
+
+fn tries(job: &Job) -> u32 {
+    job.stages.iter().map(|stage| stage.attempts).sum()
+}
+
+fn colour(status: JobStatus) -> Color {
+    match status {
+        JobStatus::Pending => Color::Yellow,
+        JobStatus::Running => Color::Cyan,
+        JobStatus::Completed => Color::Green,
+        JobStatus::Failed => Color::Red,
+        JobStatus::Cancelled => Color::Magenta,
+    }
+}
+
+fn painted(status: JobStatus) -> String {
+    let style = match status {
+        JobStatus::Pending => Style::new().yellow(),
+        JobStatus::Running => Style::new().cyan(),
+        JobStatus::Completed => Style::new().green(),
+        JobStatus::Failed => Style::new().red(),
+        JobStatus::Cancelled => Style::new().magenta(),
+    };
+    status.style(style).to_string()
+}
+
+/// Words of a plugin must not move the cursor. Our own colours stay.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\x1b' { ' ' } else { c }).collect()
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+}
