@@ -87,5 +87,8 @@ const FAULTS: [(&str, &str); 5] = [
             (SELECT 1 FROM stages WHERE job = jobs.id AND status IN ('pending', 'running'))",
         "jobs are completed with a stage that is not over",
     ),
-    ("SELECT max(number) - min(number) + 1 - count(*) FROM events", "numbers are missing between events"),
+    (
+        "SELECT coalesce(max(number) - min(number) + 1, 0) - count(*) FROM events",
+        "numbers are missing between events",
+    ),
 ];
