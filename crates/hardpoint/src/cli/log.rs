@@ -117,6 +117,8 @@ impl Visit for Fields {
         match field.name() {
             "plugin" => self.plugin = Some(value.to_owned()),
             "message" => value.clone_into(&mut self.message),
+            // Where the source of another crate lay when it was built.
+            name if name.starts_with("log.") => {}
             name => {
                 let _ = write!(self.others, " {name}={value}");
             }
