@@ -8,6 +8,7 @@ use aide::generate::GenContext;
 use aide::openapi::Operation;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use hardpoint_model::job::JobId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -57,6 +58,22 @@ impl<T: JsonSchema> OperationInput for Query<T> {
 pub(crate) struct PluginPath {
     /// The plugin's name.
     pub(crate) name: String,
+}
+
+/// Which job.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct JobPath {
+    /// The job's id.
+    #[schemars(extend("format" = "uuid"))]
+    pub(crate) id: String,
+}
+
+impl JobPath {
+    pub(crate) fn job(&self) -> Result<JobId, Problem> {
+        self.id.parse().map_err(|_| {
+            Problem::new(Code::BadJobId, "the id of a job is a UUID, as `POST /v1/jobs` told it").at("/id")
+        })
+    }
 }
 
 /// Which tool.

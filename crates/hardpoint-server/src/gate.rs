@@ -173,7 +173,7 @@ fn preflight() -> Response<Body> {
         (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST")),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("authorization, content-type, accept"),
+            HeaderValue::from_static("authorization, content-type, accept, idempotency-key, last-event-id"),
         ),
         (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(PREFLIGHT_SECONDS)),
     ];
@@ -187,7 +187,10 @@ fn share(app: &App, origin: HeaderValue, headers: &mut HeaderMap) {
     let allowed = origin.to_str().is_ok_and(|origin| app.names.origin(origin, "") == Origin::Allowed);
     if allowed {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after, allow"));
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("retry-after, allow, location"),
+        );
     }
 }
 

@@ -5,14 +5,17 @@
 //!
 //! ```text
 //!   connection ── gate: size, host, origin, token, rate, scope ── route ── Engine
-//!     (serve)                                                       └── run: body -> call -> document or stream
+//!     (serve)                                                       ├── run: body -> call -> document or stream
+//!                                                                   └── jobs: body -> Jobs -> document or stream
 //! ```
 
+mod accept;
 pub mod access;
 mod app;
 mod extract;
 mod figures;
 mod gate;
+mod jobs;
 pub mod limits;
 mod openapi;
 mod problem;

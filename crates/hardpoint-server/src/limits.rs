@@ -40,6 +40,30 @@ pub const SETTLE_SECONDS_MAX: u32 = 3600;
 pub const CALL_SECONDS_MAX: u32 = hardpoint_model::limits::TIMEOUT_SECONDS_MAX;
 /// A sign of life on an event stream that has nothing to say, before proxies cut it (most: 60 s).
 pub const EVENT_STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Those who follow events at once: a quarter of the connections, so that the others can still be answered.
+pub const FOLLOWERS_MAX: usize = CONNECTIONS_MAX / 4;
+/// How long no event must come until whoever does not want to follow has them all: longer than a read takes.
+pub const CAUGHT_UP: Duration = Duration::from_secs(1);
+/// Largest number of an event that can be named: a number in JSON is exact up to here.
+pub const EVENT_NUMBER_MAX: u64 = (1 << 53) - 1;
+/// Jobs of one page when nobody says how many.
+pub const JOBS: u32 = 50;
+/// Most jobs of one page.
+pub const JOBS_MAX: u32 = 1000;
+/// Jobs that are read from the store at once, arguments included: [`JOB_ARGS_BYTES_MAX`] times this at the worst.
+pub const JOBS_PER_READ: u32 = 50;
+/// Arguments of a job, as JSON: a quarter of what the store takes for one value.
+pub const JOB_ARGS_BYTES_MAX: usize = 8 << 20;
+/// Body of a request about a job that already is one.
+pub const JOB_CHANGE_BYTES_MAX: usize = 16 << 10;
+/// Characters of an idempotency key: room for a few UUIDs or a path.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// How long a wait for a job is when nobody says how long.
+pub const JOB_WAIT_SECONDS: u32 = 30;
+/// Longest wait for a job.
+pub const JOB_WAIT_SECONDS_MAX: u32 = 3600;
+/// When a caller who met a full queue or a disk that refuses should come back.
+pub const JOB_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Tokens in `tokens.json`: each request is compared with all of them.
 pub const TOKENS_MAX: usize = 256;
 /// Bytes of `tokens.json`: [`TOKENS_MAX`] of them at 500 bytes.

@@ -16,6 +16,12 @@ pub(crate) enum Route {
     Logs,
     Verb,
     Run,
+    Jobs,
+    Job,
+    JobResult,
+    JobEvents,
+    JobAction,
+    Events,
     Health,
     Ready,
     Metrics,
@@ -25,7 +31,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Plugins,
         Self::Plugin,
         Self::PluginHealth,
@@ -34,6 +40,12 @@ impl Route {
         Self::Logs,
         Self::Verb,
         Self::Run,
+        Self::Jobs,
+        Self::Job,
+        Self::JobResult,
+        Self::JobEvents,
+        Self::JobAction,
+        Self::Events,
         Self::Health,
         Self::Ready,
         Self::Metrics,
@@ -48,8 +60,13 @@ impl Route {
         if let Some(rest) = path.strip_prefix("v1/plugins/") {
             return Self::of_plugin(rest);
         }
+        if let Some(rest) = path.strip_prefix("v1/jobs/") {
+            return Self::of_job(rest);
+        }
         match path {
             "v1/plugins" => Self::Plugins,
+            "v1/jobs" => Self::Jobs,
+            "v1/events" => Self::Events,
             "v1/health" => Self::Health,
             "v1/ready" => Self::Ready,
             "metrics" => Self::Metrics,
@@ -76,12 +93,27 @@ impl Route {
         }
     }
 
+    fn of_job(rest: &str) -> Self {
+        let mut parts = rest.split('/');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some(_), None, _) => Self::Job,
+            (Some(_), Some(what), None) => match what {
+                "result" => Self::JobResult,
+                "events" => Self::JobEvents,
+                "cancel" | "reorder" | "wait" => Self::JobAction,
+                _ => Self::Other,
+            },
+            _ => Self::Other,
+        }
+    }
+
     /// What a token must allow; `None` for what is open to everybody. What is not known needs the most.
     pub(crate) fn scope(self, method: &Method) -> Option<Scope> {
         let reads = method == Method::GET || method == Method::HEAD;
         match self {
             Self::OpenApi | Self::Docs if reads => None,
             Self::Run => Some(Scope::Run),
+            Self::Jobs | Self::JobAction if method == Method::POST => Some(Scope::Run),
             Self::Plugins
             | Self::Plugin
             | Self::PluginHealth
@@ -89,6 +121,12 @@ impl Route {
             | Self::Tools
             | Self::Logs
             | Self::Verb
+            | Self::Jobs
+            | Self::Job
+            | Self::JobResult
+            | Self::JobEvents
+            | Self::JobAction
+            | Self::Events
             | Self::Health
             | Self::Ready
             | Self::Metrics
@@ -109,6 +147,12 @@ impl Route {
             Self::Logs => "/v1/plugins/{name}/logs",
             Self::Verb => "/v1/plugins/{name}/{verb}",
             Self::Run => "/v1/plugins/{name}/tools/{tool}/run",
+            Self::Jobs => "/v1/jobs",
+            Self::Job => "/v1/jobs/{id}",
+            Self::JobResult => "/v1/jobs/{id}/result",
+            Self::JobEvents => "/v1/jobs/{id}/events",
+            Self::JobAction => "/v1/jobs/{id}/{action}",
+            Self::Events => "/v1/events",
             Self::Health => "/v1/health",
             Self::Ready => "/v1/ready",
             Self::Metrics => "/metrics",
@@ -126,7 +170,7 @@ mod tests {
     #[test]
     fn every_pattern_is_the_route_that_it_names() {
         for route in Route::ALL {
-            let path = route.pattern().replace("{verb}", "restart");
+            let path = route.pattern().replace("{verb}", "restart").replace("{action}", "cancel");
             assert_eq!(Route::of(&path), route, "{path}");
         }
         for path in ["", "/", "/v1/plugins/", "/v1/plugins/a/tools/b", "/v1/plugins/a/tools/b/run/c"] {
@@ -144,6 +188,14 @@ mod tests {
             (Method::POST, "/v1/plugins/a/restart", Some(Scope::Admin)),
             (Method::POST, "/v1/plugins/a/tools/t%2Frun", Some(Scope::Admin)),
             (Method::DELETE, "/v1/plugins", Some(Scope::Admin)),
+            (Method::GET, "/v1/jobs", Some(Scope::Read)),
+            (Method::POST, "/v1/jobs", Some(Scope::Run)),
+            (Method::DELETE, "/v1/jobs/1", Some(Scope::Admin)),
+            (Method::GET, "/v1/jobs/1/events", Some(Scope::Read)),
+            (Method::POST, "/v1/jobs/1/cancel", Some(Scope::Run)),
+            (Method::POST, "/v1/jobs/1/wait", Some(Scope::Run)),
+            (Method::POST, "/v1/jobs/1/restart", Some(Scope::Admin)),
+            (Method::GET, "/v1/events", Some(Scope::Read)),
             (Method::GET, "/docs", None),
             (Method::GET, "/openapi.json", None),
             (Method::POST, "/docs", Some(Scope::Admin)),

@@ -5,7 +5,9 @@
 use crate::access::{Keyring, Names, Rate, Tokens, TokensError, check_bind};
 use crate::app::App;
 use crate::figures::Figures;
-use crate::limits::{CONNECTIONS_MAX, HEAD_READ_BYTES_MAX, HEAD_READ_FIELDS_MAX, HEAD_TIMEOUT};
+use crate::limits::{
+    CONNECTIONS_MAX, FOLLOWERS_MAX, HEAD_READ_BYTES_MAX, HEAD_READ_FIELDS_MAX, HEAD_TIMEOUT,
+};
 use crate::settings::ServerSettings;
 use crate::{gate, routes};
 use axum::Router;
@@ -64,6 +66,7 @@ fn open(
         names: Names::new(&settings.allowed_hosts, &settings.allowed_origins),
         rate: Rate::new(settings.requests_per_second),
         figures: Figures::default(),
+        followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
         closing: CancellationToken::new(),
         giving_up: CancellationToken::new(),
         settings,

@@ -5,7 +5,7 @@
 mod operation;
 mod run;
 
-pub(crate) use operation::{Docs, changing, reading};
+pub(crate) use operation::{Docs, changing, media, reading, schema_of, working};
 pub(crate) use run::run_docs;
 
 use crate::routes;
@@ -59,6 +59,7 @@ pub(crate) fn about(api: TransformOpenApi) -> TransformOpenApi {
     })
     .tag(tag("plugins", "Looking at plugins, and starting and stopping them."))
     .tag(tag("tools", "Running what plugins offer."))
+    .tag(tag("jobs", "Work that is kept: it runs when there is a place for it, and outlives the host."))
     .tag(tag("host", "The host itself."))
     .security_scheme(BEARER, bearer)
 }
@@ -117,6 +118,6 @@ mod tests {
                 );
             }
         }
-        assert_eq!(ids.len(), 16);
+        assert_eq!(ids.len(), 25);
     }
 }

@@ -4,12 +4,13 @@ use super::BEARER;
 use crate::access::Scope;
 use crate::problem::{Code, PROBLEM_JSON, Problem};
 use aide::openapi::{
-    Header, HeaderStyle, MediaType, ParameterSchemaOrContent, ReferenceOr, Response, SchemaObject, StatusCode,
+    Header, HeaderStyle, MediaType, Parameter, ParameterData, ParameterSchemaOrContent, ReferenceOr,
+    RequestBody, Response, SchemaObject, StatusCode,
 };
 use aide::transform::TransformOperation;
 use indexmap::IndexMap;
-use schemars::{JsonSchema, json_schema};
-use serde_json::json;
+use schemars::{JsonSchema, Schema, json_schema};
+use serde_json::{Value, json};
 
 /// What any request can meet.
 const ANY: [Code; 8] = [
@@ -38,6 +39,22 @@ pub(super) fn running<'t>(op: TransformOperation<'t>, id: &str, summary: &str) -
     op.id(id).summary(summary).tag("tools").allowed_with(Scope::Run).problems(&ANY)
 }
 
+/// An operation that hands in work for later, or changes it.
+pub(crate) fn working<'t>(op: TransformOperation<'t>, id: &str, summary: &str) -> TransformOperation<'t> {
+    op.id(id).summary(summary).tag("jobs").allowed_with(Scope::Run).problems(&ANY)
+}
+
+/// The schema of a type, by its name.
+pub(crate) fn schema_of<T: JsonSchema>() -> Schema {
+    aide::generate::in_context(|ctx| ctx.schema.subschema_for::<T>())
+}
+
+/// A body of one kind.
+pub(crate) fn media(schema: Schema, example: Option<Value>) -> MediaType {
+    let schema = SchemaObject { json_schema: schema, external_docs: None, example: None };
+    MediaType { schema: Some(schema), example, ..MediaType::default() }
+}
+
 /// What is said about many operations.
 pub(crate) trait Docs: Sized {
     /// It is about one plugin, which may not exist.
@@ -48,6 +65,10 @@ pub(crate) trait Docs: Sized {
     fn problems_as<T: JsonSchema>(self, codes: &[Code]) -> Self;
     /// A token needs this scope.
     fn allowed_with(self, scope: Scope) -> Self;
+    /// It reads a JSON body of this type.
+    fn json_body<T: JsonSchema>(self, example: Value) -> Self;
+    /// It reads this field of the header, if it is there.
+    fn header_field(self, name: &str, about: &str, schema: Schema) -> Self;
 }
 
 impl Docs for TransformOperation<'_> {
@@ -64,7 +85,7 @@ impl Docs for TransformOperation<'_> {
     }
 
     fn problems_as<T: JsonSchema>(mut self, codes: &[Code]) -> Self {
-        let schema = aide::generate::in_context(|ctx| ctx.schema.subschema_for::<T>());
+        let schema = schema_of::<T>();
         let responses = &mut self.inner_mut().responses.get_or_insert_default().responses;
         for code in codes {
             let status = StatusCode::Code(code.status().as_u16());
@@ -75,9 +96,7 @@ impl Docs for TransformOperation<'_> {
                 response.description.push_str("\n\n");
             }
             response.description.push_str(&line);
-            let schema = SchemaObject { json_schema: schema.clone(), external_docs: None, example: None };
-            let media = MediaType { schema: Some(schema), ..MediaType::default() };
-            response.content.insert(PROBLEM_JSON.to_owned(), media);
+            response.content.insert(PROBLEM_JSON.to_owned(), media(schema.clone(), None));
             add_header(response, *code);
         }
         self
@@ -86,6 +105,32 @@ impl Docs for TransformOperation<'_> {
     fn allowed_with(mut self, scope: Scope) -> Self {
         let needs = IndexMap::from_iter([(BEARER.to_owned(), vec![scope.as_str().to_owned()])]);
         self.inner_mut().security.push(needs);
+        self
+    }
+
+    fn json_body<T: JsonSchema>(mut self, example: Value) -> Self {
+        let content =
+            IndexMap::from_iter([("application/json".to_owned(), media(schema_of::<T>(), Some(example)))]);
+        let body = RequestBody { content, required: true, ..RequestBody::default() };
+        self.inner_mut().request_body = Some(ReferenceOr::Item(body));
+        self
+    }
+
+    fn header_field(mut self, name: &str, about: &str, schema: Schema) -> Self {
+        let schema = SchemaObject { json_schema: schema, external_docs: None, example: None };
+        let parameter_data = ParameterData {
+            name: name.to_owned(),
+            description: Some(about.to_owned()),
+            required: false,
+            deprecated: None,
+            format: ParameterSchemaOrContent::Schema(schema),
+            example: None,
+            examples: IndexMap::new(),
+            explode: None,
+            extensions: IndexMap::new(),
+        };
+        let parameter = Parameter::Header { parameter_data, style: HeaderStyle::Simple };
+        self.inner_mut().parameters.push(ReferenceOr::Item(parameter));
         self
     }
 }

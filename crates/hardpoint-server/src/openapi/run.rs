@@ -1,13 +1,13 @@
 //! What is said about the run route, whose bodies come in several forms.
 
-use super::operation::{Docs as _, running};
+use super::operation::{Docs as _, media, running, schema_of};
 use crate::problem::{Code, FailedRun};
 use crate::run::{Event, RunDone, RunRequest};
-use aide::openapi::{MediaType, ReferenceOr, RequestBody, Response, SchemaObject, StatusCode};
+use aide::openapi::{ReferenceOr, RequestBody, Response, StatusCode};
 use aide::transform::TransformOperation;
 use indexmap::IndexMap;
-use schemars::{JsonSchema, Schema, json_schema};
-use serde_json::{Value, json};
+use schemars::json_schema;
+use serde_json::json;
 
 const ABOUT: &str = "\
 Arguments come as JSON, with `{\"$bytes\": \"BASE64\"}` for binary data, or as a form with a part `args` (JSON) and \
@@ -54,15 +54,6 @@ pub(crate) fn run_docs(op: TransformOperation) -> TransformOperation {
     let responses = &mut operation.responses.get_or_insert_default().responses;
     responses.insert(StatusCode::Code(200), ReferenceOr::Item(success()));
     op.problems_as::<FailedRun>(&FAILURES)
-}
-
-fn schema_of<T: JsonSchema>() -> Schema {
-    aide::generate::in_context(|ctx| ctx.schema.subschema_for::<T>())
-}
-
-fn media(schema: Schema, example: Option<Value>) -> MediaType {
-    let schema = SchemaObject { json_schema: schema, external_docs: None, example: None };
-    MediaType { schema: Some(schema), example, ..MediaType::default() }
 }
 
 fn request() -> RequestBody {

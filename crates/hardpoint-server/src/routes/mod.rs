@@ -7,7 +7,7 @@ mod plugins;
 mod verbs;
 
 use crate::app::App;
-use crate::openapi;
+use crate::{jobs, openapi};
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use aide::openapi::OpenApi;
@@ -49,6 +49,17 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
         .api_route("/v1/plugins/{name}/disable", post_with(verbs::disable, verbs::disable_docs))
         .api_route("/v1/plugins/{name}/prefetch", post_with(verbs::prefetch, verbs::prefetch_docs))
         .api_route("/v1/plugins/{name}/tools/{tool}/run", post_with(crate::run::run, openapi::run_docs))
+        .api_route(
+            "/v1/jobs",
+            get_with(jobs::list, jobs::list_docs).post_with(jobs::submit, jobs::submit_docs),
+        )
+        .api_route("/v1/jobs/{id}", get_with(jobs::show, jobs::show_docs))
+        .api_route("/v1/jobs/{id}/result", get_with(jobs::result, jobs::result_docs))
+        .api_route("/v1/jobs/{id}/events", get_with(jobs::job_events, jobs::job_events_docs))
+        .api_route("/v1/jobs/{id}/cancel", post_with(jobs::cancel, jobs::cancel_docs))
+        .api_route("/v1/jobs/{id}/reorder", post_with(jobs::reorder, jobs::reorder_docs))
+        .api_route("/v1/jobs/{id}/wait", post_with(jobs::wait, jobs::wait_docs))
+        .api_route("/v1/events", get_with(jobs::events, jobs::events_docs))
         .api_route("/v1/health", get_with(host::health, host::health_docs))
         .api_route("/v1/ready", get_with(host::ready, host::ready_docs))
         .api_route("/metrics", get_with(metrics::metrics, metrics::metrics_docs))

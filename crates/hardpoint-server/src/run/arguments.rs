@@ -102,10 +102,15 @@ fn of_json(text: &[u8]) -> Result<Order, Problem> {
     Ok(Order { args, timeout })
 }
 
+/// Whether what stands for binary data in these arguments could be given to a worker.
+pub(crate) fn check_markers(args: &Value) -> Result<(), Problem> {
+    check_blobs(&values::to_payload(args.clone())?)
+}
+
 /// A JSON document that is not nested deeper than a worker takes.
-pub(super) fn parse(text: &[u8]) -> Result<Value, Problem> {
+pub(crate) fn parse(text: &[u8]) -> Result<Value, Problem> {
     let value: Value = serde_json::from_slice(text).map_err(|e| {
-        let hint = if text.is_empty() { "send `{\"args\": {}}`" } else { "check the place that is named" };
+        let hint = if text.is_empty() { "send a JSON object" } else { "check the place that is named" };
         Problem::new(Code::BadJson, format!("the body is not JSON: {e}")).hint(hint)
     })?;
     if memchr::memchr2_iter(b'[', b'{', text).take(NESTING_MAX).count() == NESTING_MAX
@@ -116,7 +121,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Value, Problem> {
     Ok(value)
 }
 
-pub(super) fn may_hold_markers(text: &[u8]) -> bool {
+pub(crate) fn may_hold_markers(text: &[u8]) -> bool {
     memchr::memchr(b'$', text).is_some() || memchr::memmem::find(text, b"\\u0024").is_some()
 }
 
@@ -135,12 +140,12 @@ pub(super) fn timeout(value: &Value) -> Result<Option<Duration>, Problem> {
     }
 }
 
-pub(super) fn misfit(pointer: &str, detail: &str) -> Problem {
+pub(crate) fn misfit(pointer: &str, detail: &str) -> Problem {
     Problem::new(Code::BadBody, detail).at(pointer)
 }
 
 /// A name as it stands in a JSON pointer.
-pub(super) fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 

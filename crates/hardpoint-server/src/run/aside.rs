@@ -4,7 +4,7 @@ use crate::limits::LARGE_BYTES;
 use crate::problem::{Code, Problem};
 
 /// Does some work about `bytes` bytes here when they are few, else on another thread.
-pub(super) async fn aside<T: Send + 'static>(
+pub(crate) async fn aside<T: Send + 'static>(
     bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {

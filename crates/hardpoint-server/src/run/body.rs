@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 /// A body that gives out no more than it may, and not for longer than it may.
-pub(super) struct Bounded {
+pub(crate) struct Bounded {
     body: Body,
     left: usize,
     max: usize,
@@ -18,7 +18,7 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    pub(super) fn new(body: Body, headers: &HeaderMap, max: usize) -> Result<Self, Problem> {
+    pub(crate) fn new(body: Body, headers: &HeaderMap, max: usize) -> Result<Self, Problem> {
         let announced =
             headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: u64| length > max as u64) {
@@ -28,7 +28,7 @@ impl Bounded {
     }
 
     /// The next bytes; `None` at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
             let patience = BODY_STALL.min(self.until.saturating_duration_since(Instant::now()));
             let frame = match timeout(patience, self.body.frame()).await {
@@ -46,7 +46,7 @@ impl Bounded {
     }
 
     /// All of it.
-    pub(super) async fn read(mut self) -> Result<Bytes, Problem> {
+    pub(crate) async fn read(mut self) -> Result<Bytes, Problem> {
         let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
         let Some(second) = self.next().await? else { return Ok(first) };
         let mut all = BytesMut::from(first);

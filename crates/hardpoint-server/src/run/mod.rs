@@ -15,17 +15,21 @@ mod stream;
 mod values;
 
 pub(crate) use answer::RunDone;
-pub(crate) use arguments::RunRequest;
+pub(crate) use arguments::{RunRequest, check_markers, escaped, may_hold_markers, misfit, parse};
+pub(crate) use aside::aside;
+pub(crate) use body::Bounded;
 pub(crate) use events::Event;
 pub(crate) use failure::refused;
+pub(crate) use status::of_refusal;
 
+use crate::accept;
 use crate::app::{App, Shared};
 use crate::extract::{Path, ToolPath};
 use answer::Subject;
 use arguments::Order;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Request, header};
+use axum::http::{HeaderMap, Request};
 use axum::response::{IntoResponse as _, Response};
 use hardpoint_engine::PluginView;
 use hardpoint_supervisor::CallRequest;
@@ -86,42 +90,10 @@ fn check(
 
 /// What the caller wants to read. Whoever asks for neither kind of stream gets one document.
 fn wanted(headers: &HeaderMap) -> Format {
-    let fields = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut kinds = fields.flat_map(|field| field.split(',')).map(|kind| {
-        let kind = kind.split(';').next().unwrap_or_default();
-        kind.trim()
-    });
-    let found = kinds.find_map(|kind| {
-        [
-            ("application/x-ndjson", Format::Lines),
-            ("text/event-stream", Format::Events),
-            ("application/json", Format::Json),
-        ]
-        .into_iter()
-        .find(|(name, _)| kind.eq_ignore_ascii_case(name))
-    });
-    found.map_or(Format::Json, |(_, format)| format)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::http::HeaderValue;
-
-    #[test]
-    fn the_first_kind_that_is_known_is_the_one_that_is_wanted() {
-        let cases = [
-            ("", Format::Json),
-            ("*/*", Format::Json),
-            ("application/x-ndjson", Format::Lines),
-            ("text/event-stream; q=0.9, application/json", Format::Events),
-            ("text/html, Application/X-NDJSON;q=1", Format::Lines),
-            ("application/json, text/event-stream", Format::Json),
-        ];
-        for (accept, expected) in cases {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-            assert_eq!(wanted(&headers), expected, "{accept:?}");
-        }
-    }
+    let known = [
+        ("application/x-ndjson", Format::Lines),
+        ("text/event-stream", Format::Events),
+        ("application/json", Format::Json),
+    ];
+    accept::first(headers, &known).unwrap_or(Format::Json)
 }

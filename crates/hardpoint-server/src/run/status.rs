@@ -31,7 +31,7 @@ pub(super) fn of_failed(error: &JobError, exit: Option<&ExitReason>) -> Code {
 }
 
 /// The code of a call that was not made.
-pub(super) fn of_refusal(refusal: &Refusal) -> Code {
+pub(crate) fn of_refusal(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::UnknownPlugin { .. } => Code::PluginNotFound,
         Refusal::NotReady { .. } => Code::PluginUnavailable,

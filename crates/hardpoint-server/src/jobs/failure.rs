@@ -1,0 +1,114 @@
+//! What jobs and their store refuse, as what a caller reads.
+
+use crate::app::App;
+use crate::limits::JOB_RETRY_AFTER;
+use crate::problem::{Code, Problem};
+use crate::run::{of_refusal, refused};
+use hardpoint_engine::jobs::{JobRefusal, SubmitError};
+use hardpoint_model::job::{Job, JobId};
+use hardpoint_store::StoreError;
+
+/// The disk did not do what was asked. Nothing of it was done.
+pub(super) fn store(error: &StoreError) -> Problem {
+    let code = match error {
+        StoreError::Busy => Code::HostBusy,
+        StoreError::Closed => Code::HostStopping,
+        // What the host wrote does not fit what it had written.
+        StoreError::Conflict(_) => Code::Internal,
+        StoreError::Full
+        | StoreError::ReadOnly(_)
+        | StoreError::Locked
+        | StoreError::Corrupt(_)
+        | StoreError::TooNew(_)
+        | StoreError::UnsafeSqlite(_)
+        | StoreError::Other(_) => Code::StoreUnavailable,
+    };
+    if code == Code::Internal {
+        tracing::error!("the store refused what the host wrote: this is a bug ({error})");
+    }
+    let after = matches!(code, Code::HostBusy | Code::StoreUnavailable).then_some(JOB_RETRY_AFTER);
+    Problem::new(code, error.to_string()).hint(error.hint()).retry_after(after)
+}
+
+pub(super) fn submission(error: &SubmitError) -> Problem {
+    match error {
+        SubmitError::Plugin(refusal) => refused(refusal, of_refusal(refusal)),
+        SubmitError::Queue(refusal) => refusal_of(refusal),
+    }
+}
+
+/// Why a job that is there was not changed.
+pub(super) async fn change(app: &App, refusal: &JobRefusal) -> Problem {
+    match refusal {
+        JobRefusal::NotAlive(id) => match find(app, *id).await {
+            Ok(job) => Problem::new(Code::JobOver, format!("job {id} is {}", job.status)),
+            Err(problem) => problem,
+        },
+        JobRefusal::NotPending(_) | JobRefusal::QueueFull | JobRefusal::Store(_) | JobRefusal::Stopping => {
+            refusal_of(refusal)
+        }
+    }
+}
+
+fn refusal_of(refusal: &JobRefusal) -> Problem {
+    let detail = refusal.to_string();
+    match refusal {
+        JobRefusal::NotAlive(_) => Problem::new(Code::JobOver, detail),
+        JobRefusal::NotPending(_) => {
+            Problem::new(Code::JobNotPending, detail).hint("only what still waits has a place in the queue")
+        }
+        JobRefusal::QueueFull => Problem::new(Code::QueueFull, detail)
+            .hint("try again when some of them are over")
+            .retry_after(Some(JOB_RETRY_AFTER)),
+        JobRefusal::Store(error) => store(error),
+        JobRefusal::Stopping => Problem::new(Code::HostStopping, detail),
+    }
+}
+
+/// The job, or 404.
+pub(super) async fn find(app: &App, id: JobId) -> Result<Job, Problem> {
+    let found = app.jobs.job(id).await.map_err(|e| store(&e))?;
+    found.ok_or_else(|| {
+        Problem::new(Code::UnknownJob, format!("there is no job {id}")).hint("`GET /v1/jobs` lists them")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::response::IntoResponse as _;
+    use hardpoint_engine::Refusal;
+
+    fn check(problem: Problem, status: u16, code: &str, again: bool) {
+        let text = problem.code.text();
+        let response = problem.into_response();
+        assert_eq!((response.status().as_u16(), text.as_str()), (status, code));
+        assert_eq!(response.headers().contains_key("retry-after"), again, "{code}");
+    }
+
+    #[test]
+    fn what_the_disk_refuses_is_no_bug_of_the_host_and_says_when_to_come_back() {
+        check(store(&StoreError::Full), 503, "store_unavailable", true);
+        check(store(&StoreError::ReadOnly("x".into())), 503, "store_unavailable", true);
+        check(store(&StoreError::Locked), 503, "store_unavailable", true);
+        check(store(&StoreError::Corrupt("x".into())), 503, "store_unavailable", true);
+        check(store(&StoreError::Other("x".into())), 503, "store_unavailable", true);
+        check(store(&StoreError::Busy), 503, "host_busy", true);
+        check(store(&StoreError::Closed), 503, "host_stopping", false);
+        check(store(&StoreError::Conflict("x".into())), 500, "internal", false);
+    }
+
+    #[test]
+    fn every_refusal_of_a_submission_has_its_status() {
+        let unknown = Refusal::UnknownPlugin { name: "x".into(), known: Vec::new() };
+        check(submission(&SubmitError::Plugin(unknown)), 400, "plugin_not_found", false);
+        check(submission(&SubmitError::Plugin(Refusal::Disabled("x".into()))), 503, "plugin_disabled", false);
+        check(submission(&SubmitError::Queue(JobRefusal::QueueFull)), 503, "queue_full", true);
+        check(submission(&SubmitError::Queue(JobRefusal::Stopping)), 503, "host_stopping", false);
+        let full = JobRefusal::Store(StoreError::Full);
+        check(submission(&SubmitError::Queue(full)), 503, "store_unavailable", true);
+        let id = JobId::now();
+        check(refusal_of(&JobRefusal::NotPending(id)), 409, "job_not_pending", false);
+        check(refusal_of(&JobRefusal::NotAlive(id)), 409, "job_over", false);
+    }
+}

@@ -1,0 +1,231 @@
+//! `GET /v1/events` and `GET /v1/jobs/{id}/events`: from which number on, and which of them.
+//!
+//! Owns the query. Must not know how events are separated on the wire.
+
+use super::failure::find;
+use super::look::misfit;
+use super::stream::{self, Wanted};
+use crate::app::Shared;
+use crate::extract::{JobPath, Path, Query};
+use crate::limits::EVENT_NUMBER_MAX;
+use crate::problem::{Code, Problem};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use hardpoint_model::job::{Event, JobId};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(super) const LAST_EVENT_ID: &str = "last-event-id";
+
+/// The words for what can happen.
+const TYPES: [&str; 7] = [
+    "STATE_TRANSITION",
+    "PROGRESS_CHANGED",
+    "RESOURCE_SNAPSHOT",
+    "CANCEL_PHASE_CHANGED",
+    "RETRY_STARTED",
+    "BLOCK_REASON_CHANGED",
+    "SEQUENCE_ADVANCED",
+];
+
+/// Which events.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventsQuery {
+    /// Only events with a higher number; all that are kept when absent. `Last-Event-ID` overrules it.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_u64), skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
+    /// Only those of this job.
+    #[schemars(extend("format" = "uuid"), skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
+    /// Only those of this plugin.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    plugin: Option<String>,
+    /// Only those of these types, with commas between them.
+    #[schemars(regex(pattern = r"^[A-Z_]+(,[A-Z_]+){0,6}$"), skip_serializing_if = "Option::is_none")]
+    r#type: Option<String>,
+    /// Whether those that will happen are wanted too; true when absent.
+    #[schemars(extend("default" = true), skip_serializing_if = "Option::is_none")]
+    follow: Option<bool>,
+}
+
+/// Which events of a job.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JobEventsQuery {
+    /// Only events with a higher number; all that are kept when absent. `Last-Event-ID` overrules it.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_u64), skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
+    /// Only those of these types, with commas between them.
+    #[schemars(regex(pattern = r"^[A-Z_]+(,[A-Z_]+){0,6}$"), skip_serializing_if = "Option::is_none")]
+    r#type: Option<String>,
+    /// Whether those that will happen are wanted too; true when absent.
+    #[schemars(extend("default" = true), skip_serializing_if = "Option::is_none")]
+    follow: Option<bool>,
+}
+
+/// `GET /v1/events`
+pub(crate) async fn events(
+    State(app): Shared,
+    query: Query<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let wanted = wanted(query.0, last_event_id(&headers)?)?;
+    stream::response(&app, wanted, stream::format(&headers))
+}
+
+/// `GET /v1/jobs/{id}/events`
+pub(crate) async fn job_events(
+    State(app): Shared,
+    path: Path<JobPath>,
+    query: Query<JobEventsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let JobEventsQuery { since, r#type, follow } = query.0;
+    let query = EventsQuery { since, r#type, follow, ..EventsQuery::default() };
+    let mut wanted = wanted(query, last_event_id(&headers)?)?;
+    let job = find(&app, path.0.job()?).await?;
+    wanted.job = Some(job.job_id);
+    wanted.until_over = true;
+    // Of a job that is over nothing more will come, and its last event may have been seen.
+    wanted.follow &= !job.status.is_terminal();
+    stream::response(&app, wanted, stream::format(&headers))
+}
+
+fn wanted(query: EventsQuery, seen: Option<u64>) -> Result<Wanted, Problem> {
+    let since = seen.or(query.since).unwrap_or_default();
+    if since > EVENT_NUMBER_MAX {
+        return Err(misfit("since", &format!("`since` must be from 0 to {EVENT_NUMBER_MAX}")));
+    }
+    let job: Option<Result<JobId, _>> = query.job.as_deref().map(str::parse);
+    let job = job.transpose().map_err(|_| misfit("job", "`job` must be the id of a job, a UUID"))?;
+    let types = query.r#type.as_deref().map_or(Ok(Vec::new()), types)?;
+    let follow = query.follow.unwrap_or(true);
+    Ok(Wanted { since, job, plugin: query.plugin, types, follow, until_over: false })
+}
+
+fn types(text: &str) -> Result<Vec<&'static str>, Problem> {
+    let mut found = Vec::new();
+    for word in text.split(',') {
+        match TYPES.into_iter().find(|known| *known == word) {
+            Some(known) if found.len() < TYPES.len() => found.push(known),
+            _ => {
+                let words = TYPES.join(", ");
+                return Err(misfit("type", &format!("`type` must be of {words}, with commas between")));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(field) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
+    let text = field.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = text.and_then(|text| text.parse().ok()).filter(|number| *number <= EVENT_NUMBER_MAX);
+    number.map(Some).ok_or_else(|| {
+        Problem::new(Code::BadHeader, "`Last-Event-ID` must be the number of an event").at("/last-event-id")
+    })
+}
+
+impl Wanted {
+    /// Whether an event is one of them.
+    pub(super) fn has(&self, event: &Event) -> bool {
+        let of_plugin = self.plugin.as_deref().is_none_or(|plugin| {
+            let rest = event.plugin_instance_id.strip_prefix(plugin);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+        });
+        of_plugin && (self.types.is_empty() || self.types.contains(&event.kind.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+    use hardpoint_model::job::{CancelPhase, EventKind, JobStatus, ResourceSnapshot};
+    use jiff::Timestamp;
+
+    fn read(query: &str) -> Result<Wanted, Problem> {
+        wanted(serde_urlencoded::from_str(query).unwrap(), None)
+    }
+
+    fn event(plugin: &str, kind: EventKind) -> Event {
+        let (job_id, plugin_instance_id) = (JobId::now(), plugin.to_owned());
+        Event { number: 1, kind, job_id, plugin_instance_id, stage: 0, timestamp: Timestamp::now() }
+    }
+
+    #[test]
+    fn every_kind_of_event_can_be_asked_for_by_its_word() {
+        let to = JobStatus::Pending;
+        let used = ResourceSnapshot { worker_pid: 1, cpu_percent: 1.0, memory_rss_mb: 1.0 };
+        let kinds = [
+            EventKind::StateTransition { from: None, to },
+            EventKind::ProgressChanged { progress: 0.5, status_message: String::new() },
+            EventKind::ResourceSnapshot(used),
+            EventKind::CancelPhaseChanged { phase: CancelPhase::Force },
+            EventKind::RetryStarted { retry_count: 1, reason: String::new() },
+            EventKind::BlockReasonChanged { reason: None },
+            EventKind::SequenceAdvanced { index: 0, total: 1, status: to },
+        ];
+        for (kind, word) in kinds.into_iter().zip(TYPES) {
+            let found = read(&format!("type={word}")).unwrap();
+            assert!(found.has(&event("p", kind)), "{word}");
+            assert_eq!(found.types, [word]);
+        }
+    }
+
+    #[test]
+    fn events_are_chosen_by_plugin_and_type() {
+        let cases = [
+            ("", true),
+            ("plugin=ocr", true),
+            ("plugin=ocr@fast", true),
+            ("plugin=oc", false),
+            ("plugin=ocr@f", false),
+            ("type=STATE_TRANSITION,PROGRESS_CHANGED", true),
+            ("type=RETRY_STARTED", false),
+            ("plugin=ocr&type=RETRY_STARTED", false),
+        ];
+        let event = event("ocr@fast", EventKind::StateTransition { from: None, to: JobStatus::Pending });
+        for (query, expected) in cases {
+            assert_eq!(read(query).unwrap().has(&event), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_query_says_from_where_on_or_names_what_is_wrong() {
+        assert_eq!(read("since=7").unwrap().since, 7);
+        assert_eq!(read("").unwrap().since, 0);
+        assert!(read("").unwrap().follow && !read("follow=false").unwrap().follow);
+        for (query, pointer) in [
+            ("since=9007199254740992", "/since"),
+            ("job=x", "/job"),
+            ("type=", "/type"),
+            ("type=state_transition", "/type"),
+        ] {
+            let problem = serde_json::to_value(read(query).unwrap_err()).unwrap();
+            assert_eq!(problem["errors"][0]["pointer"], pointer, "{query}");
+        }
+    }
+
+    #[test]
+    fn what_was_seen_last_overrules_the_query() {
+        let query = || serde_urlencoded::from_str("since=7").unwrap();
+        assert_eq!(wanted(query(), Some(9)).unwrap().since, 9);
+        for (field, expected) in [
+            ("0", Ok(Some(0))),
+            ("42", Ok(Some(42))),
+            ("", Err(())),
+            ("-1", Err(())),
+            ("+1", Err(())),
+            ("x", Err(())),
+            ("9007199254740992", Err(())),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(LAST_EVENT_ID, HeaderValue::from_static(field));
+            assert_eq!(last_event_id(&headers).map_err(drop), expected, "{field:?}");
+        }
+        assert_eq!(last_event_id(&HeaderMap::new()).map_err(drop), Ok(None));
+    }
+}

@@ -1,0 +1,19 @@
+//! Jobs: handed in, looked at, steered, followed.
+//!
+//! Owns their routes and bodies. Must not decide about a job: what is asked goes to [`hardpoint_engine::jobs`], and
+//! what is shown is what the store has.
+
+mod body;
+mod docs;
+mod failure;
+mod follow;
+mod look;
+mod steer;
+mod stream;
+mod submit;
+
+pub(crate) use docs::*;
+pub(crate) use follow::{events, job_events};
+pub(crate) use look::{list, result, show};
+pub(crate) use steer::{cancel, reorder, wait};
+pub(crate) use submit::submit;

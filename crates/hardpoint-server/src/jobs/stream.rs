@@ -1,0 +1,223 @@
+//! Events of jobs as a stream: server-sent events or NDJSON.
+//!
+//! Owns the separation of events, the signs of life and the last word. Nothing is buffered: the next event is asked
+//! for when the one before has been taken. Whoever is too slow slows nobody else.
+
+use super::failure;
+use crate::accept;
+use crate::app::App;
+use crate::limits::{CAUGHT_UP, EVENT_STREAM_KEEP_ALIVE, FOLLOWERS_MAX, JOB_RETRY_AFTER};
+use crate::problem::{Code, Problem};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::sse::{self, Sse};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
+use hardpoint_engine::jobs::Following;
+use hardpoint_model::job::{Event, EventKind, JobId};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// How events are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Server-sent events.
+    Events,
+    /// One event a line.
+    Lines,
+}
+
+/// Which events are wanted.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// Those with a higher number.
+    pub(super) since: u64,
+    pub(super) job: Option<JobId>,
+    pub(super) plugin: Option<String>,
+    /// None: all.
+    pub(super) types: Vec<&'static str>,
+    /// Whether those that will happen are wanted too.
+    pub(super) follow: bool,
+    /// Whether there are no more once the job is over.
+    pub(super) until_over: bool,
+}
+
+/// What is sent.
+#[derive(Debug)]
+enum Step {
+    Event(Box<Event>),
+    Alive,
+    /// The host is stopping; the next one goes on from here.
+    Goodbye,
+    Broke(Box<Problem>),
+}
+
+pub(super) fn format(headers: &HeaderMap) -> Format {
+    let known = [("text/event-stream", Format::Events), ("application/x-ndjson", Format::Lines)];
+    accept::first(headers, &known).unwrap_or(Format::Events)
+}
+
+/// The response whose body is the stream.
+pub(super) fn response(app: &Arc<App>, wanted: Wanted, format: Format) -> Result<Response, Problem> {
+    let place = Arc::clone(&app.followers).try_acquire_owned().map_err(|_| {
+        Problem::new(Code::HostBusy, format!("{FOLLOWERS_MAX} callers follow events already"))
+            .hint("try again in a moment")
+            .retry_after(Some(JOB_RETRY_AFTER))
+    })?;
+    let steps = steps(Arc::clone(app), wanted, place);
+    Ok(match format {
+        Format::Events => Sse::new(steps.map(|step| Ok::<_, Infallible>(sse_event(&step)))).into_response(),
+        Format::Lines => {
+            let lines = steps.map(|step| Ok::<_, Infallible>(line(&step)));
+            let mut response = Response::new(Body::from_stream(lines));
+            let kind = HeaderValue::from_static("application/x-ndjson");
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            response
+        }
+    })
+}
+
+struct Going {
+    app: Arc<App>,
+    following: Following,
+    wanted: Wanted,
+    ended: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+fn steps(app: Arc<App>, wanted: Wanted, place: OwnedSemaphorePermit) -> impl Stream<Item = Step> {
+    let following = app.jobs.follow(wanted.since, wanted.job);
+    let going = Going { app, following, wanted, ended: false, _place: place };
+    stream::unfold(going, |mut going| async move {
+        let step = if going.ended { None } else { going.next().await };
+        step.map(|step| (step, going))
+    })
+}
+
+impl Going {
+    async fn next(&mut self) -> Option<Step> {
+        let patience = if self.wanted.follow { Duration::MAX } else { CAUGHT_UP };
+        let alive = tokio::time::sleep(EVENT_STREAM_KEEP_ALIVE);
+        let mut alive = std::pin::pin!(alive);
+        loop {
+            let found = tokio::select! { biased;
+                () = self.app.closing.cancelled() => Ok(None),
+                found = self.following.next() => found,
+                () = tokio::time::sleep(patience) => return None,
+                () = alive.as_mut() => return Some(Step::Alive),
+            };
+            match found {
+                Ok(Some(event)) => {
+                    self.ended = self.wanted.until_over && is_end(&event);
+                    if self.wanted.has(&event) {
+                        return Some(Step::Event(Box::new(event)));
+                    }
+                    if self.ended {
+                        return None;
+                    }
+                }
+                Ok(None) => return Some(self.last(Step::Goodbye)),
+                Err(error) => {
+                    let problem = failure::store(&error);
+                    return Some(self.last(Step::Broke(Box::new(problem))));
+                }
+            }
+        }
+    }
+
+    fn last(&mut self, step: Step) -> Step {
+        self.ended = true;
+        step
+    }
+}
+
+/// Whether a job is over with this event: nothing comes after it.
+fn is_end(event: &Event) -> bool {
+    match event.kind {
+        EventKind::StateTransition { to, .. } => to.is_terminal(),
+        EventKind::ProgressChanged { .. }
+        | EventKind::ResourceSnapshot(_)
+        | EventKind::CancelPhaseChanged { .. }
+        | EventKind::RetryStarted { .. }
+        | EventKind::BlockReasonChanged { .. }
+        | EventKind::SequenceAdvanced { .. } => false,
+    }
+}
+
+/// A sign of life is an empty line; the last word is the end.
+fn line(step: &Step) -> Bytes {
+    let mut line = match step {
+        Step::Event(event) => serde_json::to_vec(event).unwrap_or_default(),
+        Step::Broke(problem) => serde_json::to_vec(problem).unwrap_or_default(),
+        Step::Alive => Vec::new(),
+        Step::Goodbye => return Bytes::new(),
+    };
+    line.push(b'\n');
+    line.into()
+}
+
+fn sse_event(step: &Step) -> sse::Event {
+    let new = sse::Event::default();
+    match step {
+        Step::Event(event) => {
+            let text = serde_json::to_string(event).unwrap_or_default();
+            new.id(event.number.to_string()).event(event.kind.as_str()).data(text)
+        }
+        // Without an id: the next try goes on after the last event.
+        Step::Broke(problem) => new.event("problem").data(serde_json::to_string(problem).unwrap_or_default()),
+        Step::Alive => new.comment(""),
+        Step::Goodbye => new.comment("the host is stopping"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hardpoint_model::job::JobStatus;
+    use jiff::Timestamp;
+
+    fn event(kind: EventKind) -> Event {
+        Event {
+            number: 7,
+            kind,
+            job_id: JobId::now(),
+            plugin_instance_id: "p".to_owned(),
+            stage: 0,
+            timestamp: Timestamp::now(),
+        }
+    }
+
+    async fn sent(step: Step) -> String {
+        let one = stream::iter([Ok::<_, Infallible>(sse_event(&step))]);
+        let body = Sse::new(one).into_response().into_body();
+        let bytes = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_event_has_its_number_as_its_id_and_signs_of_life_have_none() {
+        let event = event(EventKind::BlockReasonChanged { reason: Some("a\nb".to_owned()) });
+        let text = sent(Step::Event(Box::new(event.clone()))).await;
+        assert!(text.contains("id: 7\n") && text.contains("event: BLOCK_REASON_CHANGED\n"), "{text}");
+        let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(data).unwrap(), event);
+        assert_eq!(sent(Step::Goodbye).await, ": the host is stopping\n\n");
+        for step in [Step::Alive, Step::Broke(Box::new(Problem::new(Code::StoreUnavailable, "x")))] {
+            assert!(!sent(step).await.contains("id:"));
+        }
+        let line = line(&Step::Event(Box::new(event.clone())));
+        assert_eq!(serde_json::from_slice::<Event>(&line).unwrap(), event);
+    }
+
+    #[test]
+    fn a_job_is_over_with_its_last_transition() {
+        for status in JobStatus::ALL {
+            let over = is_end(&event(EventKind::StateTransition { from: None, to: status }));
+            assert_eq!(over, status.is_terminal(), "{status}");
+        }
+        assert!(!is_end(&event(EventKind::ProgressChanged { progress: 1.0, status_message: String::new() })));
+    }
+}
