@@ -39,7 +39,7 @@ pub(crate) fn submit_docs(op: TransformOperation) -> TransformOperation {
             "Once this is answered the job is on disk: it runs when the plugin has a place for it, also when the \
              host is killed meanwhile. A job with the idempotency key of an earlier one is that one.",
         )
-        .header_field(KEY_HEADER, "A name for this submission, as `idempotency_key` in the body.", key)
+        .header_field(KEY_HEADER, "A name for this submission; overrules `idempotency_key` of the body.", key)
         .json_body::<SubmitRequest>(example)
         .response_with::<202, Json<Submitted>, _>(|r| {
             r.description("It is kept; the field `Location` of the header says where to look at it")
@@ -132,12 +132,19 @@ pub(crate) fn job_events_docs(op: TransformOperation) -> TransformOperation {
 fn streamed(op: TransformOperation) -> TransformOperation {
     let number = json_schema!({"type": "integer", "minimum": 0, "maximum": EVENT_NUMBER_MAX});
     let mut op = op.header_field(LAST_EVENT_ID, "The number of the last event that was seen.", number);
-    let text =
-        json_schema!({"type": "string", "description": "Each event's data is one object as in NDJSON."});
+    let framed = json_schema!({
+        "type": "object",
+        "description": "Each event; its data is one object as in NDJSON.",
+        "properties": {
+            "id": {"type": "string", "description": "The event's number."},
+            "event": {"type": "string", "description": "The event's type."},
+            "data": {"type": "string", "contentMediaType": "application/json"}
+        }
+    });
     let response = Response {
         description: "Events as they happen".to_owned(),
         content: IndexMap::from_iter([
-            ("text/event-stream".to_owned(), media(text, None)),
+            ("text/event-stream".to_owned(), media(framed, None)),
             ("application/x-ndjson".to_owned(), media(schema_of::<Event>(), None)),
         ]),
         ..Response::default()

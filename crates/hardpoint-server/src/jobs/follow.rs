@@ -29,6 +29,11 @@ const TYPES: [&str; 7] = [
     "SEQUENCE_ADVANCED",
 ];
 
+fn types_pattern() -> String {
+    let word = TYPES.join("|");
+    format!("^({word})(,({word})){{0,{}}}$", TYPES.len() - 1)
+}
+
 /// Which events.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -43,7 +48,7 @@ pub(crate) struct EventsQuery {
     #[schemars(skip_serializing_if = "Option::is_none")]
     plugin: Option<String>,
     /// Only those of these types, with commas between them.
-    #[schemars(regex(pattern = r"^[A-Z_]+(,[A-Z_]+){0,6}$"), skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = types_pattern()), skip_serializing_if = "Option::is_none")]
     r#type: Option<String>,
     /// Whether those that will happen are wanted too; true when absent.
     #[schemars(extend("default" = true), skip_serializing_if = "Option::is_none")]
@@ -58,7 +63,7 @@ pub(crate) struct JobEventsQuery {
     #[schemars(range(min = 0, max = 9_007_199_254_740_991_u64), skip_serializing_if = "Option::is_none")]
     since: Option<u64>,
     /// Only those of these types, with commas between them.
-    #[schemars(regex(pattern = r"^[A-Z_]+(,[A-Z_]+){0,6}$"), skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = types_pattern()), skip_serializing_if = "Option::is_none")]
     r#type: Option<String>,
     /// Whether those that will happen are wanted too; true when absent.
     #[schemars(extend("default" = true), skip_serializing_if = "Option::is_none")]
