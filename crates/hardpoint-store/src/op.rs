@@ -235,7 +235,8 @@ fn append(connection: &Connection, event: &NewEvent) -> Result<Event, StoreError
         job_id: event.job_id,
         plugin_instance_id: event.plugin_instance_id.clone(),
         stage: event.stage,
-        timestamp: event.timestamp,
+        // As it is on disk: whoever reads it there and whoever hears of it live see the same.
+        timestamp: Timestamp::from_microsecond(at).unwrap_or(event.timestamp),
     })
 }
 
