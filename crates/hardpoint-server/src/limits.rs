@@ -42,8 +42,6 @@ pub const CALL_SECONDS_MAX: u32 = hardpoint_model::limits::TIMEOUT_SECONDS_MAX;
 pub const EVENT_STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Those who follow events at once: a quarter of the connections, so that the others can still be answered.
 pub const FOLLOWERS_MAX: usize = CONNECTIONS_MAX / 4;
-/// How long no event must come until whoever does not want to follow has them all: longer than a read takes.
-pub const CAUGHT_UP: Duration = Duration::from_secs(1);
 /// Largest number of an event that can be named: a number in JSON is exact up to here.
 pub const EVENT_NUMBER_MAX: u64 = (1 << 53) - 1;
 /// Jobs of one page when nobody says how many.

@@ -66,6 +66,14 @@ impl Following {
         }
     }
 
+    /// The next event that has happened already. `None`: there are no more now.
+    pub async fn next_kept(&mut self) -> Result<Option<Event>, StoreError> {
+        while self.read.is_empty() && self.behind {
+            self.read_some().await?;
+        }
+        Ok(self.read.pop_front())
+    }
+
     async fn read_some(&mut self) -> Result<(), StoreError> {
         let filter = EventFilter { since: self.last, job: self.job, limit: EVENTS_PER_READ };
         let found = self.jobs.shared.store.events(filter).await?;

@@ -6,7 +6,7 @@
 use super::failure;
 use crate::accept;
 use crate::app::App;
-use crate::limits::{CAUGHT_UP, EVENT_STREAM_KEEP_ALIVE, FOLLOWERS_MAX, JOB_RETRY_AFTER};
+use crate::limits::{EVENT_STREAM_KEEP_ALIVE, FOLLOWERS_MAX, JOB_RETRY_AFTER};
 use crate::problem::{Code, Problem};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -16,9 +16,9 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use hardpoint_engine::jobs::Following;
 use hardpoint_model::job::{Event, EventKind, JobId};
+use hardpoint_store::StoreError;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// How events are sent.
@@ -99,14 +99,13 @@ fn steps(app: Arc<App>, wanted: Wanted, place: OwnedSemaphorePermit) -> impl Str
 
 impl Going {
     async fn next(&mut self) -> Option<Step> {
-        let patience = if self.wanted.follow { Duration::MAX } else { CAUGHT_UP };
+        let follow = self.wanted.follow;
         let alive = tokio::time::sleep(EVENT_STREAM_KEEP_ALIVE);
         let mut alive = std::pin::pin!(alive);
         loop {
             let found = tokio::select! { biased;
                 () = self.app.closing.cancelled() => Ok(None),
-                found = self.following.next() => found,
-                () = tokio::time::sleep(patience) => return None,
+                found = next(&mut self.following, follow) => found,
                 () = alive.as_mut() => return Some(Step::Alive),
             };
             match found {
@@ -119,6 +118,7 @@ impl Going {
                         return None;
                     }
                 }
+                Ok(None) if !follow => return None,
                 Ok(None) => return Some(self.last(Step::Goodbye)),
                 Err(error) => {
                     let problem = failure::store(&error);
@@ -132,6 +132,10 @@ impl Going {
         self.ended = true;
         step
     }
+}
+
+async fn next(following: &mut Following, follow: bool) -> Result<Option<Event>, StoreError> {
+    if follow { following.next().await } else { following.next_kept().await }
 }
 
 /// Whether a job is over with this event: nothing comes after it.
