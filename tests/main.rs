@@ -24,6 +24,8 @@ mod http_errors;
 mod http_run;
 mod http_streams;
 mod isolation;
+mod jobs;
+mod jobs_cli;
 mod lifecycle;
 mod memory;
 mod neighbours;

@@ -67,6 +67,12 @@ impl Serving {
             fs::create_dir_all(&target).unwrap();
             symlink(target, path("data").join(shared)).unwrap();
         }
+        Self::on(folder)
+    }
+
+    /// A server on folders that are there already.
+    fn on(folder: TempDir) -> Self {
+        let path = |name: &str| folder.path().join(name);
         let mut command = Command::new(env!("CARGO_BIN_EXE_hardpoint"));
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(path("data")).arg("--plugins-dir").arg(path("plugins"));
@@ -223,9 +229,37 @@ impl Server {
         assert_eq!(status.code(), Some(0), "{log}");
     }
 
+    /// Kills it without a warning: what is on its disk is all that is left. Another one can be started there.
+    #[track_caller]
+    pub(crate) fn killed(self) -> Serving {
+        self.signal(rustix::process::Signal::KILL);
+        self.left().1
+    }
+
+    /// Ends it in order. Another one can be started on its folders.
+    #[track_caller]
+    pub(crate) fn stopped(self) -> Serving {
+        self.signal(rustix::process::Signal::TERM);
+        let (status, serving) = self.left();
+        assert_eq!(status.code(), Some(0));
+        serving
+    }
+
+    /// Waits for its end; its status, and a server to be on its folders.
+    #[track_caller]
+    pub(crate) fn left(mut self) -> (ExitStatus, Serving) {
+        let (status, _) = self.end();
+        (status, Serving::on(std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())))
+    }
+
     /// Waits for its end, and checks that nothing is left. Gives its status and its log.
     #[track_caller]
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
+        self.end()
+    }
+
+    #[track_caller]
+    fn end(&mut self) -> (ExitStatus, String) {
         let mut child = self.child.take().unwrap();
         let host = child.id();
         let mut status = None;

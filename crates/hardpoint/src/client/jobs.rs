@@ -82,20 +82,22 @@ impl Client {
         self.post(&["v1", "jobs", &id.to_string(), verb], &[], body, Duration::ZERO).await
     }
 
-    /// Tells `on_event` of events, in their order, until it has enough or there are no more.
+    /// Tells `on_event` of events, in their order, until it has enough or there are no more: those of one job end
+    /// with it.
     pub(crate) async fn events(
         &self,
         query: EventQuery,
         mut on_event: impl FnMut(Value) -> Result<Next, Failure>,
     ) -> Result<(), Failure> {
         let (since, job) = (query.since.to_string(), query.job.map(|job| job.to_string()));
-        let mut pairs = vec![("since", since.as_str())];
-        pairs.extend(job.as_deref().map(|job| ("job", job)));
-        if !query.follow {
-            pairs.push(("follow", "false"));
-        }
-        let request = self.request(Method::GET, &["v1", "events"], &pairs);
-        let response = self.send(request.header(header::ACCEPT, EVENTS)).await?;
+        let path = match &job {
+            Some(job) => vec!["v1", "jobs", job, "events"],
+            None => vec!["v1", "events"],
+        };
+        let follow = if query.follow { "true" } else { "false" };
+        let pairs = [("since", since.as_str()), ("follow", follow)];
+        let request = self.request(Method::GET, &path, &pairs).header(header::ACCEPT, EVENTS);
+        let response = self.send(request).await?;
         let mut lines = Lines::of(self, response);
         while let Some(line) = lines.next(0).await? {
             let Ok(document) = serde_json::from_slice::<Value>(&line) else { continue };
@@ -107,10 +109,11 @@ impl Client {
                 return Ok(());
             }
         }
-        if query.follow { Err(self.ended()) } else { Ok(()) }
+        if query.follow && query.job.is_none() { Err(self.events_ended()) } else { Ok(()) }
     }
 
-    fn ended(&self) -> Failure {
+    /// A stream of events that should have gone on.
+    pub(crate) fn events_ended(&self) -> Failure {
         Failure::Unreachable {
             message: format!("the server at {} ended the stream of events", self.shown()),
             hint: "it may have been stopped: what has happened meanwhile is told from `--since NUMBER` on"

@@ -21,7 +21,7 @@ Examples:
   hardpoint job events 01997f3e-5c1a-7cc0-9d3b-6f1f1f0f3b11
   hardpoint job events --since 4711 --follow --json
 
-With --follow it goes on until Ctrl-C, which ends it with exit code 0.")]
+With --follow it goes on until Ctrl-C, or until the one job is over; both end it with exit code 0.")]
 pub(in crate::cli) struct Events {
     /// Id of the job; without it those of all jobs are shown
     id: Option<JobId>,

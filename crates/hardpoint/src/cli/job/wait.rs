@@ -104,5 +104,6 @@ async fn follow(client: &Client, id: JobId, progress: &Progress) -> Result<Job, 
         })
     };
     client.events(query, seen).await?;
-    client.typed_job(id).await
+    let job = client.typed_job(id).await?;
+    if job.status.is_terminal() { Ok(job) } else { Err(client.events_ended()) }
 }
