@@ -4,8 +4,10 @@
 
 use crate::stage::root;
 use anyhow::{Context as _, Result, bail};
+use hardpoint_engine::jobs::{JobSettings, Jobs};
 use hardpoint_engine::{Engine, Settings, Starter};
 use hardpoint_server::ServerSettings;
+use hardpoint_store::Store;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -79,18 +81,22 @@ pub(crate) fn be_a_server(folder: &Path) -> Result<()> {
         fs::create_dir_all(&data)?;
         let starter = Starter::open(&data)?;
         let (engine, running) = Engine::start(Settings::default(), &folder.join("plugins"), starter)?;
+        let (jobs, turns) = Jobs::start(engine.clone(), Store::open(&data)?, JobSettings::default()).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let settings = ServerSettings { data_dir: data, ..ServerSettings::default() };
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let until = async move { drop(stopped.await) };
-        let serving = tokio::spawn(hardpoint_server::serve(engine.clone(), listener, settings, until));
+        let doors = hardpoint_server::serve(engine.clone(), jobs.clone(), listener, settings, until);
+        let serving = tokio::spawn(doors);
         wait_for_token(folder).await?;
         println!("{address}");
         tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await??;
         engine.drain();
         let _ = stop.send(());
         serving.await??;
+        jobs.stop(std::time::Duration::ZERO).await;
+        turns.await?;
         engine.stop().await;
         running.await?;
         Ok(())

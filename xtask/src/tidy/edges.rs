@@ -50,6 +50,7 @@ const EDGES: [(&str, &[&str]); 12] = [
             "hardpoint-model",
             "hardpoint-process",
             "hardpoint-server",
+            "hardpoint-store",
             "hardpoint-supervisor",
             "hardpoint-testkit",
             "hardpoint-wire",
