@@ -24,7 +24,10 @@ const EDGES: [(&str, &[&str]); 12] = [
             "hardpoint-wire",
         ],
     ),
-    ("hardpoint-server", &["hardpoint-engine", "hardpoint-model", "hardpoint-supervisor", "hardpoint-wire"]),
+    (
+        "hardpoint-server",
+        &["hardpoint-engine", "hardpoint-model", "hardpoint-store", "hardpoint-supervisor", "hardpoint-wire"],
+    ),
     (
         "hardpoint-testkit",
         &["hardpoint-env", "hardpoint-model", "hardpoint-process", "hardpoint-supervisor", "hardpoint-wire"],
