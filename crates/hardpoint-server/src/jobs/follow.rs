@@ -99,14 +99,15 @@ pub(crate) async fn job_events(
 }
 
 fn wanted(query: EventsQuery, seen: Option<u64>) -> Result<Wanted, Problem> {
-    let since = seen.or(query.since).unwrap_or_default();
-    if since > EVENT_NUMBER_MAX {
+    // Also where the header overrules it: what is not read must not be wrong either.
+    if query.since.is_some_and(|since| since > EVENT_NUMBER_MAX) {
         return Err(misfit("since", &format!("`since` must be from 0 to {EVENT_NUMBER_MAX}")));
     }
     let job: Option<Result<JobId, _>> = query.job.as_deref().map(str::parse);
     let job = job.transpose().map_err(|_| misfit("job", "`job` must be the id of a job, a UUID"))?;
     let types = query.r#type.as_deref().map_or(Ok(Vec::new()), types)?;
     let follow = query.follow.unwrap_or(true);
+    let since = seen.or(query.since).unwrap_or_default();
     Ok(Wanted { since, job, plugin: query.plugin, types, follow, until_over: false })
 }
 
@@ -218,6 +219,8 @@ mod tests {
     fn what_was_seen_last_overrules_the_query() {
         let query = || serde_urlencoded::from_str("since=7").unwrap();
         assert_eq!(wanted(query(), Some(9)).unwrap().since, 9);
+        let wrong = serde_urlencoded::from_str("since=9007199254740992").unwrap();
+        assert!(wanted(wrong, Some(9)).is_err(), "a wrong number that is overruled");
         for (field, expected) in [
             ("0", Ok(Some(0))),
             ("42", Ok(Some(42))),
