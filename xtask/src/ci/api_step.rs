@@ -22,8 +22,10 @@ const PLUGINS: [&str; 1] = ["well"];
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Test cases per route and phase: about half a minute in all.
 const EXAMPLES: &str = "50";
-/// Names the seed of a run that is to be repeated.
+/// Names the seed of a run that is to be repeated, or `random`.
 const SEED: &str = "HARDPOINT_API_SEED";
+/// The same requests in every run, so that a change is judged by what it changes.
+const SEED_OF_EVERY_RUN: &str = "1795221242";
 
 /// Routes that take plugins away from the others are tested afterwards, with the list that names plugins.
 const VERBS: &str = "/(load|unload|restart|enable|disable|prefetch)$";
@@ -32,7 +34,11 @@ const VERBS_AND_LIST: &str = "/(load|unload|restart|enable|disable|prefetch|v1/p
 pub(super) fn test() -> Result<Vec<String>> {
     let python = environment(&newest()?, Tools::Api)?;
     check(cargo().args(["build", "--locked", "--package", "hardpoint"]))?;
-    let seed = env::var(SEED).unwrap_or_else(|_| now());
+    let seed = match env::var(SEED) {
+        Ok(random) if random == "random" => now(),
+        Ok(seed) => seed,
+        Err(_) => SEED_OF_EVERY_RUN.to_owned(),
+    };
     println!("-- repeat this run with {SEED}={seed}");
     let folder = tree::root().join("target/apitest");
     let server = Server::start(&folder)?;
