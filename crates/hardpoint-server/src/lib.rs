@@ -17,6 +17,7 @@ mod figures;
 mod gate;
 mod jobs;
 pub mod limits;
+mod lines;
 mod openapi;
 mod problem;
 mod route;

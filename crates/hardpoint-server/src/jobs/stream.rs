@@ -7,9 +7,9 @@ use super::failure;
 use crate::accept;
 use crate::app::App;
 use crate::limits::{EVENT_STREAM_KEEP_ALIVE, FOLLOWERS_MAX, JOB_RETRY_AFTER};
+use crate::lines;
 use crate::problem::{Code, Problem};
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderMap;
 use axum::response::sse::{self, Sse};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -70,13 +70,7 @@ pub(super) fn response(app: &Arc<App>, wanted: Wanted, format: Format) -> Result
     let steps = steps(Arc::clone(app), wanted, place);
     Ok(match format {
         Format::Events => Sse::new(steps.map(|step| Ok::<_, Infallible>(sse_event(&step)))).into_response(),
-        Format::Lines => {
-            let lines = steps.map(|step| Ok::<_, Infallible>(line(&step)));
-            let mut response = Response::new(Body::from_stream(lines));
-            let kind = HeaderValue::from_static("application/x-ndjson");
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
-            response
-        }
+        Format::Lines => lines::response(steps.map(|step| line(&step))),
     })
 }
 

@@ -7,9 +7,8 @@ use super::answer::Subject;
 use super::events::Event;
 use crate::app::App;
 use crate::limits::EVENT_STREAM_KEEP_ALIVE;
+use crate::lines;
 use crate::problem::{Code, Problem};
-use axum::body::Body;
-use axum::http::{HeaderValue, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
@@ -38,13 +37,7 @@ pub(super) fn response(app: &Arc<App>, subject: Subject, call: RunningCall, form
             let events = events.enumerate().map(|(at, event)| Ok::<_, Infallible>(sse_event(at, &event)));
             Sse::new(events).keep_alive(KeepAlive::new().interval(EVENT_STREAM_KEEP_ALIVE)).into_response()
         }
-        Format::Lines | Format::Json => {
-            let lines = events.map(|event| Ok::<_, Infallible>(line(&event)));
-            let mut response = Response::new(Body::from_stream(lines));
-            let kind = HeaderValue::from_static("application/x-ndjson");
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
-            response
-        }
+        Format::Lines | Format::Json => lines::response(events.map(|event| line(&event))),
     }
 }
 

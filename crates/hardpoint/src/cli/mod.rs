@@ -172,8 +172,11 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 
 fn configured(verb: Verb, shared: &Shared) -> Result<Code, Failure> {
     let loaded = configuration::read(wanted(&verb, shared))?;
-    match &verb {
-        Verb::Serve(_) => log::for_server(&loaded)?,
+    let threads = match &verb {
+        Verb::Serve(_) => {
+            log::for_server(&loaded)?;
+            std::thread::available_parallelism().map_or(2, NonZero::get).max(2)
+        }
         Verb::Run(_)
         | Verb::Call(_)
         | Verb::Config(_)
@@ -183,18 +186,8 @@ fn configured(verb: Verb, shared: &Shared) -> Result<Code, Failure> {
         | Verb::Job(_)
         | Verb::Db(_) => {
             log::for_command(&loaded)?;
+            2
         }
-    }
-    let threads = match &verb {
-        Verb::Serve(_) => std::thread::available_parallelism().map_or(2, NonZero::get).max(2),
-        Verb::Run(_)
-        | Verb::Call(_)
-        | Verb::Config(_)
-        | Verb::Doctor(_)
-        | Verb::Token(_)
-        | Verb::Plugin(_)
-        | Verb::Job(_)
-        | Verb::Db(_) => 2,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let runtime = runtime.map_err(|e| Failure::host("the runtime could not be started", &e))?;
