@@ -66,7 +66,7 @@ fn story(server: &Server, job: &str) -> Vec<String> {
         let payload = &event["payload"];
         Some(match event["type"].as_str().unwrap() {
             "STATE_TRANSITION" => payload["to"].as_str().unwrap().to_owned(),
-            "CANCEL_PHASE_CHANGED" => payload["phase"].as_str().unwrap().to_owned(),
+            "CANCEL_PHASE_CHANGED" => payload["to"].as_str().unwrap().to_owned(),
             "RETRY_STARTED" => format!("retry {}", payload["retry_count"]),
             _ => return None,
         })
@@ -277,7 +277,7 @@ fn a_job_whose_plugin_is_disabled_later_waits_and_says_why() {
     wait_until("it says why it waits", PATIENCE, || {
         let told = events(&server, Some(&id), 0);
         let last = told.iter().rfind(|event| event["type"] == "BLOCK_REASON_CHANGED");
-        last.is_some_and(|event| event["payload"]["reason"] == "plugin `well` is disabled")
+        last.is_some_and(|event| event["payload"]["to"] == "plugin `well` is disabled")
     });
     assert_eq!(job(&server, &id)["status"], "pending");
     assert_eq!(server.post("/v1/plugins/well/enable", None).status, 200);

@@ -29,8 +29,11 @@ pub enum EventKind {
     ResourceSnapshot(ResourceSnapshot),
     /// A cancellation got further.
     CancelPhaseChanged {
+        /// How far it was; null when it has just begun.
+        from: Option<CancelPhase>,
         /// How far it is now.
-        phase: CancelPhase,
+        #[serde(alias = "phase")]
+        to: CancelPhase,
     },
     /// A stage is tried again.
     RetryStarted {
@@ -41,8 +44,11 @@ pub enum EventKind {
     },
     /// Why a pending job waits is no longer the same.
     BlockReasonChanged {
+        /// Why it waited; null when nothing kept it.
+        from: Option<String>,
         /// Why it waits; null when nothing keeps it.
-        reason: Option<String>,
+        #[serde(alias = "reason")]
+        to: Option<String>,
     },
     /// A stage of a job of several ended.
     SequenceAdvanced {
@@ -55,8 +61,8 @@ pub enum EventKind {
     },
 }
 
-/// What the worker of a job used at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// What the worker of a job used at one moment. What is not known is null.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceSnapshot {
     /// Process number of the worker.
     pub worker_pid: u32,
@@ -64,6 +70,16 @@ pub struct ResourceSnapshot {
     pub cpu_percent: f64,
     /// Resident memory of its whole process tree, in MiB.
     pub memory_rss_mb: f64,
+    /// Which GPU it is on, from 0.
+    pub gpu_index: Option<u32>,
+    /// Memory of that GPU which its process tree uses, in MiB.
+    pub gpu_memory_mb: Option<f64>,
+    /// Who made the GPU: `NVIDIA`, `AMD`, `Intel`.
+    pub gpu_type: Option<String>,
+    /// Memory that the GPU has, in MiB.
+    pub gpu_total_mb: Option<f64>,
+    /// How busy the GPU is, whoever uses it: 0 to 100.
+    pub gpu_load_percent: Option<f64>,
 }
 
 impl EventKind {
@@ -114,4 +130,99 @@ pub struct Event {
     /// When it happened.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub timestamp: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn each_type_of_event_has_the_payload_that_clients_know() {
+        let check = |kind: EventKind, word: &str, payload: Value| {
+            assert_eq!(kind.as_str(), word);
+            let event = Event {
+                number: 4711,
+                kind,
+                job_id: "01997f3e-5c1a-7cc0-9d3b-6f1f1f0f3b11".parse().unwrap(),
+                plugin_instance_id: "ocr@fast".to_owned(),
+                stage: 0,
+                timestamp: "2026-03-04T05:06:07.089Z".parse().unwrap(),
+            };
+            let written = serde_json::to_value(&event).unwrap();
+            let expected = json!({
+                "number": 4711,
+                "type": word,
+                "payload": payload,
+                "job_id": "01997f3e-5c1a-7cc0-9d3b-6f1f1f0f3b11",
+                "plugin_instance_id": "ocr@fast",
+                "stage": 0,
+                "timestamp": "2026-03-04T05:06:07.089Z",
+            });
+            assert_eq!(written, expected);
+            assert_eq!(serde_json::from_value::<Event>(written).unwrap(), event);
+        };
+        let (from, to) = (Some(JobStatus::Pending), JobStatus::Running);
+        check(
+            EventKind::StateTransition { from, to },
+            "STATE_TRANSITION",
+            json!({"from": "pending", "to": "running"}),
+        );
+        check(
+            EventKind::ProgressChanged { progress: 0.5, status_message: "page 3 of 6".to_owned() },
+            "PROGRESS_CHANGED",
+            json!({"progress": 0.5, "status_message": "page 3 of 6"}),
+        );
+        check(EventKind::ResourceSnapshot(snapshot()), "RESOURCE_SNAPSHOT", snapshot_json());
+        let (from, to) = (Some(CancelPhase::Cooperative), CancelPhase::Force);
+        check(
+            EventKind::CancelPhaseChanged { from, to },
+            "CANCEL_PHASE_CHANGED",
+            json!({"from": "COOPERATIVE", "to": "FORCE"}),
+        );
+        check(
+            EventKind::RetryStarted { retry_count: 1, reason: "the service was down".to_owned() },
+            "RETRY_STARTED",
+            json!({"retry_count": 1, "reason": "the service was down"}),
+        );
+        check(
+            EventKind::BlockReasonChanged { from: None, to: Some("plugin `ocr` is disabled".to_owned()) },
+            "BLOCK_REASON_CHANGED",
+            json!({"from": null, "to": "plugin `ocr` is disabled"}),
+        );
+        check(
+            EventKind::SequenceAdvanced { index: 0, total: 2, status: JobStatus::Completed },
+            "SEQUENCE_ADVANCED",
+            json!({"index": 0, "total": 2, "status": "completed"}),
+        );
+    }
+
+    fn snapshot() -> ResourceSnapshot {
+        ResourceSnapshot {
+            worker_pid: 4242,
+            cpu_percent: 187.5,
+            memory_rss_mb: 812.25,
+            gpu_index: Some(0),
+            gpu_memory_mb: Some(2048.0),
+            gpu_type: Some("NVIDIA".to_owned()),
+            gpu_total_mb: Some(81559.0),
+            gpu_load_percent: Some(42.0),
+        }
+    }
+
+    fn snapshot_json() -> Value {
+        json!({
+            "worker_pid": 4242, "cpu_percent": 187.5, "memory_rss_mb": 812.25, "gpu_index": 0,
+            "gpu_memory_mb": 2048.0, "gpu_type": "NVIDIA", "gpu_total_mb": 81559.0, "gpu_load_percent": 42.0,
+        })
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_worker_is_null_and_not_left_out() {
+        let used = ResourceSnapshot { worker_pid: 7, ..ResourceSnapshot::default() };
+        let written = serde_json::to_value(EventKind::ResourceSnapshot(used)).unwrap();
+        for field in ["gpu_index", "gpu_memory_mb", "gpu_type", "gpu_total_mb", "gpu_load_percent"] {
+            assert_eq!(written["payload"].get(field), Some(&Value::Null), "{field}");
+        }
+    }
 }

@@ -164,14 +164,14 @@ mod tests {
     #[test]
     fn every_kind_of_event_can_be_asked_for_by_its_word() {
         let to = JobStatus::Pending;
-        let used = ResourceSnapshot { worker_pid: 1, cpu_percent: 1.0, memory_rss_mb: 1.0 };
+        let used = ResourceSnapshot { worker_pid: 1, ..ResourceSnapshot::default() };
         let kinds = [
             EventKind::StateTransition { from: None, to },
             EventKind::ProgressChanged { progress: 0.5, status_message: String::new() },
             EventKind::ResourceSnapshot(used),
-            EventKind::CancelPhaseChanged { phase: CancelPhase::Force },
+            EventKind::CancelPhaseChanged { from: None, to: CancelPhase::Cooperative },
             EventKind::RetryStarted { retry_count: 1, reason: String::new() },
-            EventKind::BlockReasonChanged { reason: None },
+            EventKind::BlockReasonChanged { from: None, to: None },
             EventKind::SequenceAdvanced { index: 0, total: 1, status: to },
         ];
         for (kind, word) in kinds.into_iter().zip(TYPES) {

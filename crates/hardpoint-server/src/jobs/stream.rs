@@ -197,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_has_its_number_as_its_id_and_signs_of_life_have_none() {
-        let event = event(EventKind::BlockReasonChanged { reason: Some("a\nb".to_owned()) });
+        let event = event(EventKind::BlockReasonChanged { from: None, to: Some("a\nb".to_owned()) });
         let text = sent(Step::Event(Box::new(event.clone()))).await;
         assert!(text.contains("id: 7\n") && text.contains("event: BLOCK_REASON_CHANGED\n"), "{text}");
         let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();

@@ -147,8 +147,8 @@ impl<R> Live<R> {
 
     /// The cancellation is this far.
     pub(super) fn phase(&mut self, phase: CancelPhase, now: Now) -> Vec<Op> {
-        self.job.cancel_phase = Some(phase);
-        let event = self.event(EventKind::CancelPhaseChanged { phase }, now);
+        let from = self.job.cancel_phase.replace(phase);
+        let event = self.event(EventKind::CancelPhaseChanged { from, to: phase }, now);
         vec![Op::Job(Box::new(self.job.clone())), Op::Event(Box::new(event))]
     }
 

@@ -314,8 +314,8 @@ impl<R> Core<R> {
         let mut ops = Vec::new();
         for live in self.jobs.values_mut() {
             if live.blocked != live.blocked_told {
-                live.blocked_told.clone_from(&live.blocked);
-                let kind = EventKind::BlockReasonChanged { reason: live.blocked.clone() };
+                let from = std::mem::replace(&mut live.blocked_told, live.blocked.clone());
+                let kind = EventKind::BlockReasonChanged { from, to: live.blocked.clone() };
                 ops.push(Op::Event(Box::new(live.event(kind, now))));
             }
         }

@@ -70,12 +70,12 @@ pub(super) fn event(event: &Event) -> String {
             "process {}: {:.0} % of a core, {:.0} MiB",
             used.worker_pid, used.cpu_percent, used.memory_rss_mb
         ),
-        EventKind::CancelPhaseChanged { phase } => {
-            format!("cancellation: {}", format!("{phase:?}").to_uppercase())
+        EventKind::CancelPhaseChanged { to, .. } => {
+            format!("cancellation: {}", format!("{to:?}").to_uppercase())
         }
         EventKind::RetryStarted { retry_count, reason } => format!("retry {retry_count}: {reason}"),
-        EventKind::BlockReasonChanged { reason: Some(reason) } => format!("waits: {reason}"),
-        EventKind::BlockReasonChanged { reason: None } => "waits for nothing but a place".to_owned(),
+        EventKind::BlockReasonChanged { to: Some(reason), .. } => format!("waits: {reason}"),
+        EventKind::BlockReasonChanged { to: None, .. } => "waits for nothing but a place".to_owned(),
         EventKind::SequenceAdvanced { index, total, status } => {
             format!("stage {} of {total} is {}", u64::from(*index) + 1, painted(*status))
         }
