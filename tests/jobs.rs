@@ -15,19 +15,19 @@ pub(crate) fn hand_in(server: &Server, plugin: &str, tool: &str, args: &Value, m
 
 /// Hands in a job that is accepted; its id.
 #[track_caller]
-fn submit(server: &Server, tool: &str, args: &Value, more: &Value) -> String {
+pub(crate) fn submit(server: &Server, tool: &str, args: &Value, more: &Value) -> String {
     let reply = hand_in(server, "well", tool, args, more);
     assert_eq!(reply.status, 202, "{}", reply.text);
     reply.json()["job_id"].as_str().unwrap().to_owned()
 }
 
-fn job(server: &Server, id: &str) -> Value {
+pub(crate) fn job(server: &Server, id: &str) -> Value {
     server.get(&format!("/v1/jobs/{id}")).json()
 }
 
 /// Waits until a job has this status; the job as it is then.
 #[track_caller]
-fn until(server: &Server, id: &str, status: &str) -> Value {
+pub(crate) fn until(server: &Server, id: &str, status: &str) -> Value {
     let mut last = Value::Null;
     let came = soon(PATIENCE, || {
         last = job(server, id);
@@ -45,12 +45,12 @@ fn occupied(yaml: &str) -> (Server, String) {
     (server, id)
 }
 
-fn cancel(server: &Server, id: &str) -> Reply {
+pub(crate) fn cancel(server: &Server, id: &str) -> Reply {
     server.post(&format!("/v1/jobs/{id}/cancel"), None)
 }
 
 /// All events that a server has, of one job or of all, from a number on.
-fn events(server: &Server, job: Option<&str>, since: u64) -> Vec<Value> {
+pub(crate) fn events(server: &Server, job: Option<&str>, since: u64) -> Vec<Value> {
     let job = job.map_or_else(String::new, |job| format!("&job={job}"));
     let request = server.client().get(format!("{}/v1/events?since={since}&follow=false{job}", server.url()));
     let request = request.bearer_auth(server.token()).header("accept", "application/x-ndjson");
@@ -67,7 +67,7 @@ fn story(server: &Server, job: &str) -> Vec<String> {
         Some(match event["type"].as_str().unwrap() {
             "STATE_TRANSITION" => payload["to"].as_str().unwrap().to_owned(),
             "CANCEL_PHASE_CHANGED" => payload["to"].as_str().unwrap().to_owned(),
-            "RETRY_STARTED" => format!("retry {}", payload["retry_count"]),
+            "RETRY_STARTED" => format!("retry {}", payload["attempt"]),
             _ => return None,
         })
     });

@@ -252,6 +252,16 @@ impl RunningCall {
         self.call.cancel().await;
     }
 
+    /// The same: what has not stopped after this time takes its worker along.
+    pub async fn cancel_within(&self, grace: Duration) {
+        self.call.cancel_within(grace).await;
+    }
+
+    /// The worker's process number, for people and for measuring.
+    pub fn pid(&self) -> u32 {
+        self.call.pid()
+    }
+
     /// What comes next. After the end it is `None`.
     pub async fn next(&mut self) -> Option<CallStep> {
         self.ticket.as_ref()?;

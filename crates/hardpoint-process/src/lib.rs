@@ -23,6 +23,7 @@ mod proc;
 mod scratch;
 mod shim;
 mod tree;
+mod usage;
 
 pub use control::{Signal, Status};
 pub use launch::{LaunchError, LaunchSpec, Launcher};
@@ -30,3 +31,4 @@ pub use memory::{MemoryMode, MemorySample, MemoryWatch};
 pub use proc::{Process, tree_of};
 pub use shim::{SHIM_ARGUMENT, shim_main};
 pub use tree::{Tree, TreeEnd, TreeEvent};
+pub use usage::TreeUsage;

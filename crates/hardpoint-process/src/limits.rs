@@ -17,3 +17,5 @@ pub const CGROUP_REMOVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a program left behind may end by itself for this long before it is killed: Python's resource
 /// tracker uses it to remove shared memory that its parent can no longer remove.
 pub const LEFTOVERS_GRACE: Duration = Duration::from_millis(200);
+/// How exactly the kernel tells when a process was started.
+pub const START_TIME_STEP: Duration = Duration::from_millis(20);

@@ -7,6 +7,7 @@ use rustix::process::{Pid, PidfdFlags, Signal as Unix};
 use std::collections::HashSet;
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 /// One process, by number; a number alone is never signalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,8 +51,30 @@ impl Process {
         environ.split(|&byte| byte == 0).any(|line| line == entry.as_bytes())
     }
 
+    /// Processor time that it used, with that of the children it has waited for; 0 when it is gone.
+    pub fn cpu_time(self) -> Duration {
+        self.stat_fields(11..15).map_or(Duration::ZERO, |ticks| of_ticks(ticks.iter().sum()))
+    }
+
+    /// How long ago it was started; 0 when it is gone.
+    pub fn age(self) -> Duration {
+        let started = self.stat_fields(19..20).and_then(|ticks| ticks.first().copied().map(of_ticks));
+        let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
+        let uptime = uptime.split(' ').next().and_then(|seconds| seconds.parse().ok());
+        let uptime = uptime.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        uptime.zip(started).map_or(Duration::ZERO, |(uptime, started)| uptime.saturating_sub(started))
+    }
+
     fn parent(self) -> Option<Process> {
         self.stat().map(|(parent, _)| parent)
+    }
+
+    /// Some of the numbers that follow its state and its parent, counted from the state.
+    fn stat_fields(self, which: std::ops::Range<usize>) -> Option<Vec<u64>> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
+        let fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
+        let wanted = fields.skip(which.start).take(which.len());
+        wanted.map(|field| field.parse().ok()).collect()
     }
 
     fn stat(self) -> Option<(Process, char)> {
@@ -77,6 +100,11 @@ impl Process {
         let pid = Pid::from_raw(i32::try_from(self.0).ok()?)?;
         rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()
     }
+}
+
+fn of_ticks(ticks: u64) -> Duration {
+    let millis = ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second().max(1);
+    Duration::from_millis(millis)
 }
 
 fn parse(text: &str) -> Option<Process> {

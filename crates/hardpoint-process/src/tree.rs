@@ -5,7 +5,7 @@
 
 use crate::control::{HostLine, Lines, ShimLine, Signal, Status, line};
 use crate::launch::read_line;
-use crate::limits::{KILL_REPORT_TIMEOUT, SWEEP_PAUSE};
+use crate::limits::{KILL_REPORT_TIMEOUT, START_TIME_STEP, SWEEP_PAUSE};
 use crate::living::Alive;
 use crate::memory::{Group, MemorySample, MemoryWatch};
 use crate::proc::{self, Process};
@@ -16,7 +16,7 @@ use std::io::{self, PipeReader};
 use std::path::PathBuf;
 use std::process::Child;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 
 /// One program and everything it starts.
@@ -91,6 +91,18 @@ impl Tree {
         }
         // A few bytes on a socket whose reader does nothing but read: they always fit.
         self.control.try_write(&line(&HostLine::Signal(signal))?).map(drop)
+    }
+
+    /// Kills what was started in the tree within this time. The program itself goes on.
+    pub fn kill_started(&self, within: Duration) {
+        let Some(shim) = self.shim_pid().map(Process) else { return };
+        let young = |process: Process| process.age() <= within + START_TIME_STEP;
+        // Below the shim is also what has detached itself from the program.
+        for (process, parent) in proc::tree_of(shim) {
+            if process.0 != self.program && young(process) {
+                process.signal_as_child_of(parent, Unix::KILL);
+            }
+        }
     }
 
     /// What the tree tells next. Safe to drop half-way.

@@ -26,10 +26,6 @@ pub const NESTING_MAX: usize = hardpoint_wire::limits::NESTING_MAX;
 pub const LARGE_BYTES: usize = 256 << 10;
 /// Binary data in one JSON answer, before base64 makes it a third larger.
 pub const RESULT_BYTES_MAX: u64 = 256 << 20;
-/// Stream items that a plain JSON answer collects.
-pub const ITEMS_MAX: usize = 10_000;
-/// Bytes of the stream items that a plain JSON answer collects, as JSON.
-pub const ITEMS_BYTES_MAX: usize = 16 << 20;
 /// Log lines that are sent when nobody says how many.
 pub const LOG_LINES: usize = 100;
 /// Most log lines of one answer.

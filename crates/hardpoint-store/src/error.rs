@@ -69,7 +69,8 @@ impl From<rusqlite::Error> for StoreError {
             }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(text),
-            Some(ErrorCode::ConstraintViolation) => Self::Conflict(text),
+            // What is too long for a value would be tomorrow, too.
+            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig) => Self::Conflict(text),
             _ => Self::Other(text),
         }
     }

@@ -56,14 +56,14 @@ impl Store {
     /// Makes all of it true, or none. When this returns `Ok` it survives the loss of power. Commits take effect
     /// in the order of the calls. Once the disk has refused one, all of the same or an earlier `epoch` are refused.
     pub async fn commit(&self, epoch: u64, ops: Vec<Op>) -> Result<Committed, StoreError> {
-        self.enqueue(epoch, ops).await
+        self.enqueue(epoch, ops.into()).await
     }
 
     /// The same, with its place in the order taken now and not when the future is first polled.
     pub fn enqueue(
         &self,
         epoch: u64,
-        ops: Vec<Op>,
+        ops: Arc<[Op]>,
     ) -> impl Future<Output = Result<Committed, StoreError>> + Send + use<> {
         self.writer.enqueue(epoch, ops)
     }

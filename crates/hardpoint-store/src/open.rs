@@ -9,7 +9,10 @@ use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use std::path::Path;
 
-const STEPS: &[M<'_>] = &[M::up(include_str!("../migrations/001-jobs.sql"))];
+const STEPS: &[M<'_>] = &[
+    M::up(include_str!("../migrations/001-jobs.sql")),
+    M::up(include_str!("../migrations/002-payloads.sql")),
+];
 /// One for each schema that was ever released, oldest first.
 const MIGRATIONS: Migrations<'_> = Migrations::from_slice(STEPS);
 

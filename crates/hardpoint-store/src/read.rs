@@ -9,7 +9,7 @@ use crate::open::readable;
 use crate::rows;
 use hardpoint_model::job::{Event, Job, JobId, JobStatus, Stage};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,11 +80,10 @@ impl Store {
         self.read(move |connection| page(connection, &filter)).await
     }
 
-    /// Every job that is not over, in the order it would be started: what a host begins with.
+    /// Every job that is not over, in the order of submission: what a host begins with.
     pub async fn alive(&self) -> Result<Vec<Job>, StoreError> {
         self.read(|connection| {
-            let sql =
-                "SELECT * FROM jobs WHERE status IN ('pending', 'running') ORDER BY priority DESC, position";
+            let sql = "SELECT * FROM jobs WHERE status IN ('pending', 'running') ORDER BY position";
             let mut find = connection.prepare_cached(sql)?;
             let mut found = find.query([])?;
             let mut jobs = Vec::new();
@@ -92,6 +91,19 @@ impl Store {
                 jobs.push(with_stages(connection, rows::job(row)?)?);
             }
             Ok(jobs)
+        })
+        .await
+    }
+
+    /// The arguments of a stage; none at all when there is no such stage.
+    pub async fn args(&self, id: JobId, stage: u32) -> Result<Map<String, Value>, StoreError> {
+        self.read(move |connection| {
+            let mut find =
+                connection.prepare_cached("SELECT args FROM stages WHERE job = ?1 AND number = ?2")?;
+            let text = find.query_row(params![id.to_string(), stage], |row| row.get::<_, String>(0));
+            let read =
+                |text: String| serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(e.to_string()));
+            text.optional()?.map_or_else(|| Ok(Map::new()), read)
         })
         .await
     }

@@ -15,7 +15,7 @@ type Answer = Result<Committed, StoreError>;
 
 struct Commit {
     epoch: u64,
-    ops: Vec<Op>,
+    ops: Arc<[Op]>,
     reply: Option<oneshot::Sender<Answer>>,
 }
 
@@ -60,7 +60,7 @@ impl Writer {
         Ok(Self { queue, _thread: Arc::new(Joined(Some(thread))) })
     }
 
-    pub(crate) fn enqueue(&self, epoch: u64, ops: Vec<Op>) -> impl Future<Output = Answer> + Send + use<> {
+    pub(crate) fn enqueue(&self, epoch: u64, ops: Arc<[Op]>) -> impl Future<Output = Answer> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         let sent = self.queue.try_send(Commit { epoch, ops, reply: Some(reply) }).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,

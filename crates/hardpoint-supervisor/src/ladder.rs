@@ -8,6 +8,7 @@
 //!
 //! Pure: rungs and times. A call climbs the first rungs alone; from `Terminate` on its worker goes with it.
 
+use crate::limits::{COOPERATIVE_MAX, FORCE_TERMINATE};
 use std::time::Duration;
 
 /// How long each rung is given before the next.
@@ -26,6 +27,14 @@ impl Default for Grace {
     fn default() -> Self {
         let second = Duration::from_secs(1);
         Self { cooperative: second, interrupt: second, terminate: second }
+    }
+}
+
+impl Grace {
+    /// For a call that is cancelled: it is asked and interrupted for this long, then its worker goes at once.
+    pub fn of_cancel(grace: Duration) -> Self {
+        let cooperative = (grace / 2).min(COOPERATIVE_MAX);
+        Self { cooperative, interrupt: grace.saturating_sub(cooperative), terminate: FORCE_TERMINATE }
     }
 }
 
@@ -63,5 +72,14 @@ mod tests {
             (rung, total) = (next, total + time);
         }
         assert_eq!(total, grace.cooperative + grace.interrupt + grace.terminate);
+    }
+
+    #[test]
+    fn a_cancelled_call_has_its_grace_and_its_worker_hardly_more() {
+        for ms in [0, 1, 500, 3000, 60_000] {
+            let grace = Grace::of_cancel(Duration::from_millis(ms));
+            assert_eq!(grace.cooperative + grace.interrupt, Duration::from_millis(ms), "{ms} ms");
+            assert_eq!(grace.terminate, FORCE_TERMINATE);
+        }
     }
 }

@@ -43,6 +43,12 @@ pub const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
 pub const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Memory limit of a worker's tree when the manifest says nothing.
 pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// A cancelled call stops within this, or its worker is ended, when nobody says otherwise.
+pub const CANCEL_GRACE: Duration = Duration::from_secs(3);
+/// A call that is cancelled is only asked for at most this long before it is interrupted.
+pub const COOPERATIVE_MAX: Duration = Duration::from_secs(1);
+/// What a worker has between SIGTERM and SIGKILL when a cancelled call did not stop in its time.
+pub const FORCE_TERMINATE: Duration = Duration::from_millis(50);
 /// An orderly stop takes at most this, then SIGKILL.
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 /// Longest timeout of a call; what is asked for above it is cut to it.

@@ -85,6 +85,13 @@ class WellPlugin(Plugin):
         return seconds
 
     @tool
+    def finish_when_cancelled(self, *, ctx: Context) -> str:
+        """Return a result as soon as the call is cancelled."""
+        while not ctx.cancelled:
+            time.sleep(0.01)
+        return "done"
+
+    @tool
     async def async_sleep(self, seconds: float) -> float:
         """Sleep in the event loop."""
         await asyncio.sleep(seconds)
@@ -97,6 +104,13 @@ class WellPlugin(Plugin):
             if number == fail_at:
                 raise errors.TransientError(f"stopped at {number}")
             yield number
+
+    @tool
+    def tick(self, seconds: float) -> Iterator[int]:
+        """Stream a number every 10 ms."""
+        for number in range(int(seconds * 100)):
+            yield number
+            time.sleep(0.01)
 
     @tool
     def fail(self, kind: str) -> None:

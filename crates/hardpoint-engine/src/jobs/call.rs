@@ -1,21 +1,22 @@
-//! One try of one stage: the call on its worker, its progress on the way, its end.
+//! One try of one stage: the call on its worker, what it tells on the way, its end.
 //!
 //! Owns the translation between a job and a call. Must not decide what follows from an end.
 
-use super::Reply;
-use super::core::{Input, NOT_BEGUN};
-use super::limits::PROGRESS_EVERY;
-use crate::call::{CallFailure, CallStep, Refusal};
+use super::core::{Called, Input, NOT_BEGUN};
+use super::limits::{ITEMS_BYTES_MAX, ITEMS_MAX};
+use super::progress::Coalesced;
+use super::usage::Meter;
+use super::{Place, Reply, values};
+use crate::call::{CallFailure, CallStep, Done, Refusal, RunningCall};
 use crate::engine::Engine;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD as STANDARD;
-use hardpoint_model::job::{Job, JobId};
+use hardpoint_model::job::{EventKind, JobId};
 use hardpoint_model::{Category, ExitReason, JobError, PluginState};
+use hardpoint_store::Store;
 use hardpoint_supervisor::{CallRequest, Note};
-use hardpoint_wire::{Blob, JobRef, Payload, Progress};
-use serde_json::{Value, json};
+use hardpoint_wire::{JobRef, Payload};
+use serde_json::Value;
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// How the running calls are asked to stop.
@@ -44,8 +45,8 @@ impl Stops {
     }
 }
 
-/// How many stages an instance can run now, or why none.
-pub(super) fn places(engine: &Engine, instance: &str) -> Result<u32, String> {
+/// How many stages an instance can run at once, or why it can run none now.
+pub(super) fn places(engine: &Engine, instance: &str) -> Result<Place, String> {
     let Ok(plugin) = engine.plugin(instance) else {
         return Err(format!("there is no plugin `{instance}` now"));
     };
@@ -55,92 +56,142 @@ pub(super) fn places(engine: &Engine, instance: &str) -> Result<u32, String> {
     if !plugin.takes_calls() {
         return Err(Refusal::of(&plugin).to_string());
     }
-    Ok(plugin.manifest().map_or(1, |manifest| manifest.limits.concurrency))
+    let stages_max = plugin.manifest().map_or(1, |manifest| manifest.limits.concurrency);
+    Ok(Place { stages_max, incarnation: plugin.incarnation })
 }
 
-/// Calls the tool and tells the loop of its progress and its end.
-pub(super) async fn run(
-    engine: Engine,
-    inputs: mpsc::Sender<Input<Reply>>,
-    id: JobId,
-    attempt: u32,
-    job: Job,
-    stop: oneshot::Receiver<()>,
-) {
-    let (result, forced) = attempt_it(&engine, &inputs, id, attempt, job, stop).await;
-    let result = result.map_err(Box::new);
-    let _ = inputs.send(Input::Ended { job: id, attempt, result, forced }).await;
+/// What a try needs of its host.
+#[derive(Debug, Clone)]
+pub(super) struct Host {
+    pub(super) engine: Engine,
+    pub(super) store: Store,
+    pub(super) inputs: mpsc::Sender<Input<Reply>>,
+    pub(super) cancel_grace: Duration,
+    pub(super) snapshot_every: Duration,
 }
 
-async fn attempt_it(
-    engine: &Engine,
-    inputs: &mpsc::Sender<Input<Reply>>,
-    id: JobId,
-    attempt: u32,
-    job: Job,
-    mut wish: oneshot::Receiver<()>,
-) -> (Result<Value, JobError>, bool) {
-    let Some(stage) = job.stages.into_iter().next() else {
-        return (Err(JobError::new(Category::Fatal, "HostError", "a job without a stage")), false);
-    };
-    let plugin = stage.plugin.to_string();
-    let args = match arguments(Value::Object(stage.args)) {
-        Ok(args) => args,
-        Err(error) => return (Err(error), false),
-    };
-    let mut request = CallRequest::new(&stage.tool, args);
-    request.job = Some(JobRef { job_id: id.to_string(), stage: 0, attempt });
-    let mut call = match engine.begin(&plugin, request).await {
-        Ok(call) => call,
-        Err(failure) => return failed(failure),
-    };
-    let (mut asked, mut told, mut last) = (false, Instant::now(), None);
-    loop {
-        let step = tokio::select! {
-            step = call.next() => step,
-            _ = &mut wish, if !asked => {
-                asked = true;
-                call.cancel().await;
-                continue;
-            }
-        };
-        match step {
-            Some(CallStep::Note(Note::Progress(progress))) => {
-                if told.elapsed() >= PROGRESS_EVERY {
-                    told = Instant::now();
-                    last = None;
-                    let _ = inputs.try_send(progress_input(id, attempt, progress));
-                } else {
-                    last = Some(progress);
-                }
-            }
-            Some(CallStep::Note(_) | CallStep::Item(_)) => {}
-            Some(CallStep::End(ended)) => {
-                // The last word on progress is never lost.
-                if let Some(progress) = last {
-                    let _ = inputs.send(progress_input(id, attempt, progress)).await;
-                }
-                return match ended {
-                    Ok(done) => (document(done.output.result), false),
-                    Err(failure) => failed(failure),
-                };
-            }
-            None => {
-                return (Err(JobError::new(Category::Fatal, "HostError", "a call without an end")), false);
-            }
-        }
+/// Why a try brought no result, and whether its worker had to be ended for it.
+struct Broke {
+    error: JobError,
+    forced: bool,
+}
+
+impl Broke {
+    fn of(error: JobError) -> Self {
+        Self { error, forced: false }
     }
 }
 
-fn progress_input(job: JobId, attempt: u32, progress: Progress) -> Input<Reply> {
-    Input::Progress { job, attempt, progress: progress.fraction.unwrap_or(-1.0), message: progress.message }
+/// Calls the tool, and tells the loop of its progress and its end.
+pub(super) async fn run(host: Host, called: Called, stop: oneshot::Receiver<()>) {
+    let (job, attempt) = (called.job, called.attempt);
+    let (result, forced) = match attempt_it(&host, called, stop).await {
+        Ok(value) => (Ok(value), false),
+        Err(Broke { error, forced }) => (Err(Box::new(error)), forced),
+    };
+    let _ = host.inputs.send(Input::Ended { job, attempt, result, forced }).await;
 }
 
-fn failed(failure: CallFailure) -> (Result<Value, JobError>, bool) {
+async fn attempt_it(host: &Host, called: Called, stop: oneshot::Receiver<()>) -> Result<Value, Broke> {
+    let args = match called.args {
+        Some(args) => (*args).clone(),
+        None => host.store.args(called.job, called.stage).await.map_err(|e| unreadable(&e))?,
+    };
+    let args = values::arguments(Value::Object(args)).map_err(Broke::of)?;
+    let mut request = CallRequest::new(&called.tool, args);
+    request.job =
+        Some(JobRef { job_id: called.job.to_string(), stage: called.stage, attempt: called.attempt });
+    let call = host.engine.begin(&called.plugin.to_string(), request).await.map_err(failed)?;
+    let mut running = Running {
+        host,
+        meter: Meter::new(call.pid(), host.snapshot_every),
+        call,
+        job: called.job,
+        attempt: called.attempt,
+        progress: Coalesced::default(),
+        items: Items::default(),
+    };
+    running.run(stop).await
+}
+
+/// A call in flight.
+struct Running<'a> {
+    host: &'a Host,
+    call: RunningCall,
+    job: JobId,
+    attempt: u32,
+    progress: Coalesced,
+    meter: Meter,
+    items: Items,
+}
+
+impl Running<'_> {
+    async fn run(&mut self, mut wish: oneshot::Receiver<()>) -> Result<Value, Broke> {
+        let mut asked = false;
+        loop {
+            tokio::select! {
+                step = self.call.next() => match step {
+                    Some(CallStep::Note(Note::Progress(progress))) => self.progress.push(progress),
+                    Some(CallStep::Note(Note::Log(_) | Note::Usage(_))) => {}
+                    Some(CallStep::Item(item)) => self.items.push(item)?,
+                    Some(CallStep::End(ended)) => return self.ended(ended).await,
+                    None => return Err(host_error("a call without an end")),
+                },
+                _ = &mut wish, if !asked => {
+                    asked = true;
+                    self.call.cancel_within(self.host.cancel_grace).await;
+                }
+                progress = self.progress.due() => self.tell(progress).await,
+                used = self.meter.read() => self.tell(used).await,
+            }
+        }
+    }
+
+    async fn ended(&mut self, ended: Result<Done, CallFailure>) -> Result<Value, Broke> {
+        // The last word on progress is never lost.
+        if let Some(progress) = self.progress.take() {
+            self.tell(progress).await;
+        }
+        let result = ended.map_err(failed)?.output.result;
+        match std::mem::take(&mut self.items) {
+            Items { values, is_stream: true, .. } => Ok(Value::Array(values)),
+            Items { is_stream: false, .. } => values::document(result).map_err(Broke::of),
+        }
+    }
+
+    async fn tell(&self, what: EventKind) {
+        let _ = self.host.inputs.send(Input::Told { job: self.job, attempt: self.attempt, what }).await;
+    }
+}
+
+/// What a streaming tool has brought so far: together they are the result of its stage.
+#[derive(Default)]
+struct Items {
+    values: Vec<Value>,
+    bytes: usize,
+    is_stream: bool,
+}
+
+impl Items {
+    /// Leaving with an error drops the call, which cancels it.
+    fn push(&mut self, item: Payload) -> Result<(), Broke> {
+        let item = values::document(item).map_err(Broke::of)?;
+        self.is_stream = true;
+        self.bytes = self.bytes.saturating_add(values::size(&item));
+        if self.values.len() >= ITEMS_MAX || self.bytes > ITEMS_BYTES_MAX {
+            let message = format!("it streams more than {ITEMS_MAX} items or {ITEMS_BYTES_MAX} bytes");
+            return Err(Broke::of(JobError::new(Category::UserInput, "StreamTooLong", message)));
+        }
+        self.values.push(item);
+        Ok(())
+    }
+}
+
+fn failed(failure: CallFailure) -> Broke {
     match failure {
         CallFailure::Failed(failed) => {
             let forced = matches!(failed.exit_reason, Some(ExitReason::Cancelled { .. }));
-            (Err(failed.error), forced)
+            Broke { error: failed.error, forced }
         }
         CallFailure::Refused(refusal) => {
             let broken = matches!(
@@ -148,44 +199,15 @@ fn failed(failure: CallFailure) -> (Result<Value, JobError>, bool) {
                 Refusal::NotReady { state: PluginState::Failed | PluginState::Unavailable, .. }
             );
             let category = if broken { Category::Fatal } else { Category::Transient };
-            (Err(JobError::new(category, NOT_BEGUN, refusal.to_string())), false)
+            Broke::of(JobError::new(category, NOT_BEGUN, refusal.to_string()))
         }
     }
 }
 
-/// `{"$bytes": base64}` anywhere in the arguments is binary.
-fn arguments(value: Value) -> Result<Payload, JobError> {
-    Ok(match value {
-        Value::Object(map) if map.len() == 1 && map.contains_key("$bytes") => {
-            let text = map.get("$bytes").and_then(Value::as_str).unwrap_or_default();
-            let bytes = STANDARD.decode(text).map_err(|e| bad_bytes(&e.to_string()))?;
-            Payload::blob(Blob::new(bytes.into()).map_err(|e| bad_bytes(&e.to_string()))?)
-        }
-        Value::Object(map) => {
-            let fields = map.into_iter().map(|(name, value)| Ok((name, arguments(value)?)));
-            Payload::object(fields.collect::<Result<Vec<_>, JobError>>()?)
-        }
-        Value::Array(items) => {
-            Payload::list(items.into_iter().map(arguments).collect::<Result<Vec<_>, JobError>>()?)
-        }
-        plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
-            Payload::literal(plain)
-        }
-    })
+fn unreadable(error: &hardpoint_store::StoreError) -> Broke {
+    Broke::of(JobError::new(Category::Transient, NOT_BEGUN, format!("its arguments cannot be read: {error}")))
 }
 
-fn bad_bytes(why: &str) -> JobError {
-    JobError::new(Category::UserInput, "InvalidArgument", format!("`$bytes` cannot be used: {why}"))
-}
-
-/// The other way round.
-fn document(result: Payload) -> Result<Value, JobError> {
-    let mut bytes = |blob: &Blob| blob.to_bytes().map(|bytes| json!({"$bytes": STANDARD.encode(&bytes)}));
-    result.into_document(&mut bytes).map_err(|e| {
-        JobError::new(
-            Category::Fatal,
-            "ResultNotSerializable",
-            format!("its binary data cannot be read: {e}"),
-        )
-    })
+fn host_error(what: &str) -> Broke {
+    Broke::of(JobError::new(Category::Fatal, "HostError", what))
 }

@@ -1,7 +1,15 @@
 //! Every bound of jobs, in one place.
 
-/// Jobs that wait or run; more are refused. A hundred thousand take about 100 MB.
+/// Jobs that wait or run, when nothing else is said; more are refused. A hundred thousand take about 200 MB.
 pub const PENDING_MAX: usize = 200_000;
+/// Bytes of a stage's arguments that are kept in memory while it waits; larger ones are read when it starts.
+pub const ARGS_KEPT_BYTES_MAX: usize = 512;
+/// Bytes of a stage's result as JSON, about; the store takes half as much again.
+pub const RESULT_BYTES_MAX: usize = 20 << 20;
+/// Items of a stream that are collected into one document.
+pub const ITEMS_MAX: usize = 10_000;
+/// The same in bytes.
+pub const ITEMS_BYTES_MAX: usize = 16 << 20;
 /// Jobs started between two looks at other inputs.
 pub const STARTS_PER_TURN: usize = 64;
 /// Requests that wait for the loop; a full queue refuses.

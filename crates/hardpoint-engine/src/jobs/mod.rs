@@ -7,8 +7,11 @@ mod call;
 mod core;
 mod events;
 pub mod limits;
+mod progress;
 mod settings;
 mod turns;
+mod usage;
+mod values;
 
 pub use self::core::JobRefusal;
 pub use events::Following;
@@ -28,9 +31,17 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// What is known of plugins when stages are started: how many stages an instance can run at once, or why it
-/// cannot run any now.
-pub(crate) type Places<'a> = dyn Fn(&str) -> Result<u32, String> + 'a;
+/// What is known of plugins when stages are started: what an instance can run at once, or why it cannot run any now.
+pub(crate) type Places<'a> = dyn Fn(&str) -> Result<Place, String> + 'a;
+
+/// What an instance can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Stages at once.
+    pub(crate) stages_max: u32,
+    /// The incarnation that would run them.
+    pub(crate) incarnation: u64,
+}
 
 /// The way back to whoever asked.
 pub(crate) type Reply = oneshot::Sender<Result<Option<JobId>, JobRefusal>>;
@@ -93,8 +104,15 @@ impl Jobs {
         let (asks, ask_queue) = mpsc::channel(ASK_QUEUE);
         let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
         let shared = Arc::new(Shared { store, events: broadcast::Sender::new(EVENTS_LIVE) });
+        let host = call::Host {
+            engine: engine.clone(),
+            store: shared.store.clone(),
+            inputs,
+            cancel_grace: settings.cancel_grace,
+            snapshot_every: settings.snapshot_every,
+        };
         let core = Core::new(settings, alive, Now::read());
-        let turns = turns::Loop::new(engine.clone(), Arc::clone(&shared), core, inputs);
+        let turns = turns::Loop::new(host, Arc::clone(&shared), core);
         let handle = tokio::spawn(turns.run(ask_queue, input_queue));
         Ok((Self { shared, engine, asks }, handle))
     }
@@ -177,7 +195,7 @@ impl Jobs {
         answer: oneshot::Receiver<Result<Option<JobId>, JobRefusal>>,
     ) -> Result<Option<JobId>, JobRefusal> {
         self.asks.try_send(Ask::Input(input)).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => JobRefusal::QueueFull,
+            mpsc::error::TrySendError::Full(_) => JobRefusal::Busy,
             mpsc::error::TrySendError::Closed(_) => JobRefusal::Stopping,
         })?;
         answer.await.unwrap_or(Err(JobRefusal::Stopping))

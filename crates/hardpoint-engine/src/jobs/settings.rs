@@ -2,12 +2,15 @@
 //!
 //! Plain data, filled in from the configuration; owns nothing at run time.
 
+use super::limits::PENDING_MAX;
 use hardpoint_model::job::OnHostLoss;
 use std::time::Duration;
 
 /// How jobs are treated.
 #[derive(Debug, Clone)]
 pub struct JobSettings {
+    /// Jobs that wait or run; more are refused.
+    pub pending_max: usize,
     /// Stages that run at once, over all plugins.
     pub running_max: usize,
     /// How often a stage that failed for a reason that may pass is tried again.
@@ -20,6 +23,8 @@ pub struct JobSettings {
     pub on_host_loss: OnHostLoss,
     /// How long a cancelled call may take to stop by itself.
     pub cancel_grace: Duration,
+    /// How often it is measured what a running stage's worker uses; zero: never.
+    pub snapshot_every: Duration,
     /// How long after a refusal the disk is tried again.
     pub store_retry: Duration,
 }
@@ -27,12 +32,14 @@ pub struct JobSettings {
 impl Default for JobSettings {
     fn default() -> Self {
         Self {
+            pending_max: PENDING_MAX,
             running_max: 64,
             retries_max: 1,
             retry_wait_max: Duration::from_mins(5),
             attempts_max: 5,
             on_host_loss: OnHostLoss::default(),
             cancel_grace: Duration::from_secs(3),
+            snapshot_every: Duration::from_secs(4),
             store_retry: Duration::from_secs(1),
         }
     }

@@ -3,12 +3,11 @@
 //! Owns every effect. Must not decide anything about jobs.
 
 use super::call::{self, Stops};
-use super::core::{Core, Effect, Input, JobRefusal, Now, Told, Written};
+use super::core::{Called, Core, Effect, Input, JobRefusal, Now, Told, Written};
 use super::limits::{TICK, WRITES_IN_FLIGHT_MAX};
 use super::{Ask, Reply, Shared};
-use crate::engine::Engine;
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
-use hardpoint_model::job::{Event, Job, JobId};
+use hardpoint_model::job::{Event, JobId};
 use hardpoint_store::{Committed, Op, StoreError};
 use std::future::Future;
 use std::pin::Pin;
@@ -20,14 +19,13 @@ use tokio::task::JoinSet;
 type Write = Pin<Box<dyn Future<Output = (u64, Result<Committed, StoreError>)> + Send>>;
 
 pub(super) struct Loop {
-    engine: Engine,
+    host: call::Host,
     shared: Arc<Shared>,
     core: Core<Reply>,
     /// In the order in which they were sent, which is the order in which the store answers.
     writes: FuturesOrdered<Write>,
     stops: Stops,
     tasks: JoinSet<()>,
-    inputs: mpsc::Sender<Input<Reply>>,
 }
 
 impl Now {
@@ -37,14 +35,9 @@ impl Now {
 }
 
 impl Loop {
-    pub(super) fn new(
-        engine: Engine,
-        shared: Arc<Shared>,
-        core: Core<Reply>,
-        inputs: mpsc::Sender<Input<Reply>>,
-    ) -> Self {
+    pub(super) fn new(host: call::Host, shared: Arc<Shared>, core: Core<Reply>) -> Self {
         let (writes, stops, tasks) = (FuturesOrdered::new(), Stops::default(), JoinSet::new());
-        Self { engine, shared, core, writes, stops, tasks, inputs }
+        Self { host, shared, core, writes, stops, tasks }
     }
 
     /// Runs until it is told to stop and everything that was decided is on disk, or the disk has had its time.
@@ -91,7 +84,7 @@ impl Loop {
         if let Input::Ended { job, .. } = &input {
             self.stops.forget(*job);
         }
-        let engine = &self.engine;
+        let engine = &self.host.engine;
         self.core.on(input, &|instance: &str| call::places(engine, instance), Now::read());
         for effect in self.core.take_effects() {
             self.carry_out(effect);
@@ -101,7 +94,7 @@ impl Loop {
     fn carry_out(&mut self, effect: Effect<Reply>) {
         match effect {
             Effect::Write { number, epoch, ops } => self.write(number, epoch, ops),
-            Effect::Start { job, attempt, live } => self.start(job, attempt, *live),
+            Effect::Start(called) => self.start(*called),
             Effect::Stop { job } => self.stops.stop(job),
             Effect::Reload { job, plugin } => self.reload(job, plugin),
             Effect::Publish(events) => self.publish(events),
@@ -110,19 +103,18 @@ impl Loop {
     }
 
     /// The store takes commits in the order in which this is called: the queue is entered right here.
-    fn write(&mut self, number: u64, epoch: u64, ops: Vec<Op>) {
+    fn write(&mut self, number: u64, epoch: u64, ops: Arc<[Op]>) {
         let commit = self.shared.store.enqueue(epoch, ops);
         self.writes.push_back(Box::pin(async move { (number, commit.await) }));
     }
 
-    fn start(&mut self, id: JobId, attempt: u32, job: Job) {
-        let stop = self.stops.begin(id);
-        let (engine, inputs) = (self.engine.clone(), self.inputs.clone());
-        self.tasks.spawn(call::run(engine, inputs, id, attempt, job, stop));
+    fn start(&mut self, called: Called) {
+        let stop = self.stops.begin(called.job);
+        self.tasks.spawn(call::run(self.host.clone(), called, stop));
     }
 
     fn reload(&mut self, job: JobId, plugin: String) {
-        let (engine, inputs) = (self.engine.clone(), self.inputs.clone());
+        let call::Host { engine, inputs, .. } = self.host.clone();
         self.tasks.spawn(async move {
             engine.until_settled(&plugin, RELOAD_PATIENCE).await;
             let _ = inputs.send(Input::Reloaded { job }).await;

@@ -119,10 +119,12 @@ pub struct Jobs {
     pub attempts_max: u32,
     /// What becomes of a job whose host died while it ran.
     pub on_host_loss: OnHostLoss,
-    /// How long a cancelled call may take to stop by itself before it is shown as forced, in seconds.
+    /// How long a cancelled call may take to stop before its worker is ended, in seconds.
     pub cancel_grace_seconds: Seconds,
     /// The longest wait before a retry, whatever the plugin asks for, in seconds.
     pub retry_wait_max_seconds: Seconds,
+    /// How often it is measured what the worker of a running job uses, in seconds; 0: never.
+    pub snapshot_seconds: Seconds,
 }
 
 /// What the doors let in.
@@ -253,6 +255,7 @@ impl Default for Jobs {
             on_host_loss: OnHostLoss::default(),
             cancel_grace_seconds: Seconds::whole(3),
             retry_wait_max_seconds: Seconds::whole(300),
+            snapshot_seconds: Seconds::whole(4),
         }
     }
 }

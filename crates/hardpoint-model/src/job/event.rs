@@ -3,6 +3,7 @@
 //! Owns the kinds and their JSON. A number is given by the store, in the transaction that makes the fact true.
 
 use super::{CancelPhase, JobId, JobStatus};
+use crate::error::Category;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,44 +27,51 @@ pub enum EventKind {
         status_message: String,
     },
     /// What a running job's worker uses.
-    ResourceSnapshot(ResourceSnapshot),
+    ResourceSnapshot {
+        /// The figures.
+        snapshot: ResourceSnapshot,
+    },
     /// A cancellation got further.
     CancelPhaseChanged {
         /// How far it was; null when it has just begun.
         from: Option<CancelPhase>,
         /// How far it is now.
-        #[serde(alias = "phase")]
         to: CancelPhase,
     },
     /// A stage is tried again.
     RetryStarted {
         /// How often it has been tried again, this time included.
-        retry_count: u32,
-        /// Why.
-        reason: String,
+        attempt: u32,
+        /// What it failed with, the last time.
+        exception_repr: String,
+        /// What kind of failure that was.
+        exception_category: Category,
     },
     /// Why a pending job waits is no longer the same.
     BlockReasonChanged {
         /// Why it waited; null when nothing kept it.
         from: Option<String>,
         /// Why it waits; null when nothing keeps it.
-        #[serde(alias = "reason")]
         to: Option<String>,
     },
-    /// A stage of a job of several ended.
+    /// A job went on to its next stage.
     SequenceAdvanced {
-        /// Which one, from 0.
-        index: u32,
-        /// How many there are.
-        total: u32,
-        /// How it ended.
-        status: JobStatus,
+        /// The job that the stage before was part of: this one.
+        #[schemars(with = "String", extend("format" = "uuid"))]
+        prior_job_id: JobId,
+        /// The stage before, from 0.
+        prior_step_index: u32,
+        /// Whether that one ended well.
+        prior_success: bool,
     },
 }
 
 /// What the worker of a job used at one moment. What is not known is null.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResourceSnapshot {
+    /// When it was measured.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub timestamp: Timestamp,
     /// Process number of the worker.
     pub worker_pid: u32,
     /// Processor use of its whole process tree: 100 is one core.
@@ -88,7 +96,7 @@ impl EventKind {
         match self {
             Self::StateTransition { .. } => "STATE_TRANSITION",
             Self::ProgressChanged { .. } => "PROGRESS_CHANGED",
-            Self::ResourceSnapshot(_) => "RESOURCE_SNAPSHOT",
+            Self::ResourceSnapshot { .. } => "RESOURCE_SNAPSHOT",
             Self::CancelPhaseChanged { .. } => "CANCEL_PHASE_CHANGED",
             Self::RetryStarted { .. } => "RETRY_STARTED",
             Self::BlockReasonChanged { .. } => "BLOCK_REASON_CHANGED",
@@ -173,7 +181,7 @@ mod tests {
             "PROGRESS_CHANGED",
             json!({"progress": 0.5, "status_message": "page 3 of 6"}),
         );
-        check(EventKind::ResourceSnapshot(snapshot()), "RESOURCE_SNAPSHOT", snapshot_json());
+        check(EventKind::ResourceSnapshot { snapshot: snapshot() }, "RESOURCE_SNAPSHOT", snapshot_json());
         let (from, to) = (Some(CancelPhase::Cooperative), CancelPhase::Force);
         check(
             EventKind::CancelPhaseChanged { from, to },
@@ -181,9 +189,14 @@ mod tests {
             json!({"from": "COOPERATIVE", "to": "FORCE"}),
         );
         check(
-            EventKind::RetryStarted { retry_count: 1, reason: "the service was down".to_owned() },
+            EventKind::RetryStarted {
+                attempt: 1,
+                exception_repr: "TransientError('the service was down')".to_owned(),
+                exception_category: Category::Transient,
+            },
             "RETRY_STARTED",
-            json!({"retry_count": 1, "reason": "the service was down"}),
+            json!({"attempt": 1, "exception_repr": "TransientError('the service was down')",
+                "exception_category": "transient"}),
         );
         check(
             EventKind::BlockReasonChanged { from: None, to: Some("plugin `ocr` is disabled".to_owned()) },
@@ -191,14 +204,20 @@ mod tests {
             json!({"from": null, "to": "plugin `ocr` is disabled"}),
         );
         check(
-            EventKind::SequenceAdvanced { index: 0, total: 2, status: JobStatus::Completed },
+            EventKind::SequenceAdvanced {
+                prior_job_id: "01997f3e-5c1a-7cc0-9d3b-6f1f1f0f3b11".parse().unwrap(),
+                prior_step_index: 0,
+                prior_success: true,
+            },
             "SEQUENCE_ADVANCED",
-            json!({"index": 0, "total": 2, "status": "completed"}),
+            json!({"prior_job_id": "01997f3e-5c1a-7cc0-9d3b-6f1f1f0f3b11", "prior_step_index": 0,
+                "prior_success": true}),
         );
     }
 
     fn snapshot() -> ResourceSnapshot {
         ResourceSnapshot {
+            timestamp: "2026-03-04T05:06:07Z".parse().unwrap(),
             worker_pid: 4242,
             cpu_percent: 187.5,
             memory_rss_mb: 812.25,
@@ -211,18 +230,18 @@ mod tests {
     }
 
     fn snapshot_json() -> Value {
-        json!({
-            "worker_pid": 4242, "cpu_percent": 187.5, "memory_rss_mb": 812.25, "gpu_index": 0,
+        json!({"snapshot": {
+            "timestamp": "2026-03-04T05:06:07Z", "worker_pid": 4242, "cpu_percent": 187.5, "memory_rss_mb": 812.25, "gpu_index": 0,
             "gpu_memory_mb": 2048.0, "gpu_type": "NVIDIA", "gpu_total_mb": 81559.0, "gpu_load_percent": 42.0,
-        })
+        }})
     }
 
     #[test]
     fn what_is_not_known_of_a_worker_is_null_and_not_left_out() {
         let used = ResourceSnapshot { worker_pid: 7, ..ResourceSnapshot::default() };
-        let written = serde_json::to_value(EventKind::ResourceSnapshot(used)).unwrap();
+        let written = serde_json::to_value(EventKind::ResourceSnapshot { snapshot: used }).unwrap();
         for field in ["gpu_index", "gpu_memory_mb", "gpu_type", "gpu_total_mb", "gpu_load_percent"] {
-            assert_eq!(written["payload"].get(field), Some(&Value::Null), "{field}");
+            assert_eq!(written["payload"]["snapshot"].get(field), Some(&Value::Null), "{field}");
         }
     }
 }

@@ -44,9 +44,11 @@ pub(super) async fn change(app: &App, refusal: &JobRefusal) -> Problem {
             Ok(job) => Problem::new(Code::JobOver, format!("job {id} is {}", job.status)),
             Err(problem) => problem,
         },
-        JobRefusal::NotPending(_) | JobRefusal::QueueFull | JobRefusal::Store(_) | JobRefusal::Stopping => {
-            refusal_of(refusal)
-        }
+        JobRefusal::NotPending(_)
+        | JobRefusal::QueueFull(_)
+        | JobRefusal::Busy
+        | JobRefusal::Store(_)
+        | JobRefusal::Stopping => refusal_of(refusal),
     }
 }
 
@@ -57,8 +59,11 @@ fn refusal_of(refusal: &JobRefusal) -> Problem {
         JobRefusal::NotPending(_) => {
             Problem::new(Code::JobNotPending, detail).hint("only what still waits has a place in the queue")
         }
-        JobRefusal::QueueFull => Problem::new(Code::QueueFull, detail)
+        JobRefusal::QueueFull(_) => Problem::new(Code::QueueFull, detail)
             .hint("try again when some of them are over")
+            .retry_after(Some(JOB_RETRY_AFTER)),
+        JobRefusal::Busy => Problem::new(Code::HostBusy, detail)
+            .hint("try again in a moment")
             .retry_after(Some(JOB_RETRY_AFTER)),
         JobRefusal::Store(error) => store(error),
         JobRefusal::Stopping => Problem::new(Code::HostStopping, detail),
@@ -103,7 +108,7 @@ mod tests {
         let unknown = Refusal::UnknownPlugin { name: "x".into(), known: Vec::new() };
         check(submission(&SubmitError::Plugin(unknown)), 400, "plugin_not_found", false);
         check(submission(&SubmitError::Plugin(Refusal::Disabled("x".into()))), 503, "plugin_disabled", false);
-        check(submission(&SubmitError::Queue(JobRefusal::QueueFull)), 503, "queue_full", true);
+        check(submission(&SubmitError::Queue(JobRefusal::QueueFull(9))), 503, "queue_full", true);
         check(submission(&SubmitError::Queue(JobRefusal::Stopping)), 503, "host_stopping", false);
         let full = JobRefusal::Store(StoreError::Full);
         check(submission(&SubmitError::Queue(full)), 503, "store_unavailable", true);

@@ -149,6 +149,7 @@ impl Wanted {
 mod tests {
     use super::*;
     use axum::http::HeaderValue;
+    use hardpoint_model::Category;
     use hardpoint_model::job::{CancelPhase, EventKind, JobStatus, ResourceSnapshot};
     use jiff::Timestamp;
 
@@ -168,11 +169,19 @@ mod tests {
         let kinds = [
             EventKind::StateTransition { from: None, to },
             EventKind::ProgressChanged { progress: 0.5, status_message: String::new() },
-            EventKind::ResourceSnapshot(used),
+            EventKind::ResourceSnapshot { snapshot: used },
             EventKind::CancelPhaseChanged { from: None, to: CancelPhase::Cooperative },
-            EventKind::RetryStarted { retry_count: 1, reason: String::new() },
+            EventKind::RetryStarted {
+                attempt: 1,
+                exception_repr: String::new(),
+                exception_category: Category::Transient,
+            },
             EventKind::BlockReasonChanged { from: None, to: None },
-            EventKind::SequenceAdvanced { index: 0, total: 1, status: to },
+            EventKind::SequenceAdvanced {
+                prior_job_id: JobId::now(),
+                prior_step_index: 0,
+                prior_success: true,
+            },
         ];
         for (kind, word) in kinds.into_iter().zip(TYPES) {
             let found = read(&format!("type={word}")).unwrap();

@@ -137,7 +137,7 @@ fn is_end(event: &Event) -> bool {
     match event.kind {
         EventKind::StateTransition { to, .. } => to.is_terminal(),
         EventKind::ProgressChanged { .. }
-        | EventKind::ResourceSnapshot(_)
+        | EventKind::ResourceSnapshot { .. }
         | EventKind::CancelPhaseChanged { .. }
         | EventKind::RetryStarted { .. }
         | EventKind::BlockReasonChanged { .. }

@@ -3,10 +3,10 @@
 use super::answer::{self, Subject};
 use super::values;
 use crate::app::App;
-use crate::limits::{ITEMS_BYTES_MAX, ITEMS_MAX};
 use crate::problem::{Code, FailedRun, Problem};
 use axum::response::Response;
 use hardpoint_engine::CallStep;
+use hardpoint_engine::jobs::limits::{ITEMS_BYTES_MAX, ITEMS_MAX};
 use hardpoint_model::Category;
 use hardpoint_supervisor::CallRequest;
 use serde_json::Value;

@@ -220,6 +220,7 @@ impl Actor {
             match effect {
                 Effect::Send(message, blobs) => self.send(&message, &blobs),
                 Effect::Signal(signal) => drop(self.tree.signal(signal)),
+                Effect::EndStarted { since } => self.tree.kill_started(since.elapsed()),
                 Effect::Answer(to, reply) => drop(to.send(reply)),
                 Effect::AnswerPing(to, pong) => drop(to.send(pong)),
                 Effect::AnswerStart(to, reply) => drop(to.send(*reply)),
@@ -278,7 +279,11 @@ impl Actor {
             match effect {
                 Effect::Answer(to, reply) => drop(to.send(reply)),
                 Effect::AnswerStart(to, reply) => drop(to.send(*reply)),
-                Effect::AnswerPing(..) | Effect::Send(..) | Effect::Signal(_) | Effect::Captured(_) => {}
+                Effect::AnswerPing(..)
+                | Effect::Send(..)
+                | Effect::Signal(_)
+                | Effect::EndStarted { .. }
+                | Effect::Captured(_) => {}
             }
         }
         let _ = self.state.send(self.core.state().clone());

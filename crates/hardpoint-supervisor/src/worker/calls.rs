@@ -5,6 +5,7 @@
 
 use super::pipes::CallPipes;
 use crate::ladder::{Grace, Rung};
+use crate::limits::CANCEL_GRACE;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -16,6 +17,10 @@ pub(super) struct Entry {
     pub(super) pipes: CallPipes,
     pub(super) timeout: Duration,
     pub(super) next_item: u64,
+    /// What each rung is given.
+    pub(super) grace: Grace,
+    /// When it came: what its worker has started since may belong to it.
+    pub(super) since: Instant,
     rung: Rung,
     due: Instant,
     cause: Cause,
@@ -42,9 +47,14 @@ pub(super) enum Due {
 }
 
 impl Entry {
-    pub(super) fn new(tool: String, pipes: CallPipes, timeout: Duration, now: Instant) -> Self {
-        let due = now + timeout;
-        Self { tool, pipes, timeout, next_item: 0, rung: Rung::Running, due, cause: Cause::Deadline }
+    pub(super) fn new(tool: String, pipes: CallPipes, timeout: Duration, grace: Grace, now: Instant) -> Self {
+        let (due, since) = (now + timeout, now);
+        let (rung, cause) = (Rung::Running, Cause::Deadline);
+        Self { tool, pipes, timeout, next_item: 0, grace, since, rung, due, cause }
+    }
+
+    fn cancel(&mut self, grace: Duration, now: Instant) {
+        (self.cause, self.due, self.grace) = (Cause::Cancelled, now, Grace::of_cancel(grace));
     }
 
     /// Why it was asked to stop; `None` while it was not.
@@ -93,23 +103,23 @@ impl Calls {
     }
 
     /// A cancel on purpose: the call is due for its first rung at once.
-    pub(super) fn cancel(&mut self, id: u64, now: Instant) {
+    pub(super) fn cancel(&mut self, id: u64, grace: Duration, now: Instant) {
         if let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.rung == Rung::Running) {
-            (entry.cause, entry.due) = (Cause::Cancelled, now);
+            entry.cancel(grace, now);
         }
     }
 
     /// Climbs every call that is due by one rung, and says what that means.
-    pub(super) fn climb(&mut self, now: Instant, concurrency: usize, grace: &Grace) -> Vec<Due> {
+    pub(super) fn climb(&mut self, now: Instant, concurrency: usize) -> Vec<Due> {
         let mut due = Vec::new();
         for (place, (&id, entry)) in self.entries.iter_mut().enumerate() {
             if entry.rung == Rung::Running && entry.pipes.is_abandoned() {
-                (entry.cause, entry.due) = (Cause::Cancelled, now);
+                entry.cancel(CANCEL_GRACE, now);
             }
             if entry.due > now {
                 continue;
             }
-            let Some((rung, time)) = entry.rung.next(grace) else { continue };
+            let Some((rung, time)) = entry.rung.next(&entry.grace) else { continue };
             (entry.rung, entry.due) = (rung, now + time);
             due.push(match rung {
                 Rung::Running | Rung::Cooperative => Due::Ask(id),
@@ -143,7 +153,7 @@ mod tests {
         for (id, ms) in (0u64..).zip(timeouts_ms) {
             let (reply, answer) = oneshot::channel();
             let timeout = Duration::from_millis(*ms);
-            calls.insert(id, Entry::new("t".into(), CallPipes::plain(reply), timeout, now));
+            calls.insert(id, Entry::new("t".into(), CallPipes::plain(reply), timeout, Grace::default(), now));
             answers.push(answer);
         }
         (calls, answers)
@@ -155,23 +165,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_running_call_climbs_rung_by_rung_and_takes_its_worker_along() {
-        let (now, grace) = (Instant::now(), Grace::default());
+        let now = Instant::now();
         let (mut calls, _answers) = table(&[100], now);
-        assert_eq!(calls.climb(after(now, 99), 1, &grace), []);
-        assert_eq!(calls.climb(after(now, 100), 1, &grace), [Due::Ask(0)]);
-        assert_eq!(calls.climb(after(now, 1099), 1, &grace), []);
-        assert_eq!(calls.climb(after(now, 1100), 1, &grace), [Due::Interrupt(0)]);
-        assert_eq!(calls.climb(after(now, 2100), 1, &grace), [Due::EndWorker(0)]);
-        assert_eq!(calls.climb(after(now, 9999), 1, &grace), []);
+        assert_eq!(calls.climb(after(now, 99), 1), []);
+        assert_eq!(calls.climb(after(now, 100), 1), [Due::Ask(0)]);
+        assert_eq!(calls.climb(after(now, 1099), 1), []);
+        assert_eq!(calls.climb(after(now, 1100), 1), [Due::Interrupt(0)]);
+        assert_eq!(calls.climb(after(now, 2100), 1), [Due::EndWorker(0)]);
+        assert_eq!(calls.climb(after(now, 9999), 1), []);
     }
 
     #[tokio::test]
     async fn a_waiting_call_that_runs_out_of_time_leaves_the_worker_to_the_running_one() {
-        let (now, grace) = (Instant::now(), Grace::default());
+        let now = Instant::now();
         let (mut calls, _answers) = table(&[60_000, 100], now);
-        assert_eq!(calls.climb(after(now, 100), 1, &grace), [Due::Ask(1)]);
-        assert_eq!(calls.climb(after(now, 1100), 1, &grace), [Due::Interrupt(1)]);
-        assert_eq!(calls.climb(after(now, 2100), 1, &grace), [Due::GiveUp(1)]);
+        assert_eq!(calls.climb(after(now, 100), 1), [Due::Ask(1)]);
+        assert_eq!(calls.climb(after(now, 1100), 1), [Due::Interrupt(1)]);
+        assert_eq!(calls.climb(after(now, 2100), 1), [Due::GiveUp(1)]);
         assert!(calls.give_up(1).is_some());
         assert!(calls.was_given_up(1, true), "a late answer is expected");
         assert!(!calls.was_given_up(1, true), "but only one");
@@ -179,11 +189,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_whose_caller_went_away_is_cancelled() {
-        let (now, grace) = (Instant::now(), Grace::default());
+        let now = Instant::now();
         let (mut calls, answers) = table(&[60_000], now);
-        assert_eq!(calls.climb(now, 1, &grace), []);
+        assert_eq!(calls.climb(now, 1), []);
         drop(answers);
-        assert_eq!(calls.climb(now, 1, &grace), [Due::Ask(0)]);
+        assert_eq!(calls.climb(now, 1), [Due::Ask(0)]);
         let cause = calls.get_mut(0).and_then(|entry| entry.asked_because());
         assert_eq!(cause, Some(Cause::Cancelled));
     }

@@ -5,7 +5,7 @@
 use super::Shared;
 use super::loss::WorkerLost;
 use super::pipes::{CallPipes, ItemPipe};
-use crate::limits::{ITEM_QUEUE, NOTE_QUEUE};
+use crate::limits::{CANCEL_GRACE, ITEM_QUEUE, NOTE_QUEUE};
 use hardpoint_model::JobError;
 use hardpoint_wire::limits::STREAM_CREDIT;
 use hardpoint_wire::{JobRef, Log, Payload, Pong, Progress, Usage};
@@ -106,7 +106,17 @@ impl Call {
 
     /// Asks the call to stop; it still ends with [`CallEvent::End`].
     pub async fn cancel(&self) {
-        let _ = self.shared.commands.send(Command::Cancel { id: self.id }).await;
+        self.cancel_within(CANCEL_GRACE).await;
+    }
+
+    /// The same: what has not stopped after this time takes its worker along.
+    pub async fn cancel_within(&self, grace: Duration) {
+        let _ = self.shared.commands.send(Command::Cancel { id: self.id, grace }).await;
+    }
+
+    /// The worker's process number, for people and for measuring.
+    pub fn pid(&self) -> u32 {
+        self.shared.pid
     }
 
     /// What comes next. Notes and items that came before the end are given out before it.
@@ -150,7 +160,7 @@ impl Call {
 #[derive(Debug)]
 pub(crate) enum Command {
     Request(Request),
-    Cancel { id: u64 },
+    Cancel { id: u64, grace: Duration },
     Credit { id: u64, items: u32 },
     Ping { id: u64, reply: oneshot::Sender<Pong> },
     Stop { grace: Duration },

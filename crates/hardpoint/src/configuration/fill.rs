@@ -35,6 +35,7 @@ pub(crate) fn job_settings(config: &Config) -> JobSettings {
         attempts_max: jobs.attempts_max,
         on_host_loss: jobs.on_host_loss,
         cancel_grace: jobs.cancel_grace_seconds.as_duration(),
+        snapshot_every: jobs.snapshot_seconds.as_duration(),
         ..JobSettings::default()
     }
 }

@@ -1,122 +1,152 @@
-//! One job that is not over: its record, and what is known of it besides.
+//! One job that is not over: its record, where it is, and what is known of it besides.
 //!
 //! Owns the steps that decisions are made of, and what each of them writes. Must not know who asked.
+//!
+//! ```text
+//!   Submitting ──> Waiting ──> Beginning ──> Running ──> (over, or the next stage waits)
+//!                  ^   ^ └ Delayed <────────────┤
+//!                  │   └────────────────────────┘         a disk that refused, a retry
+//!                                               └──> Reloading ──> over
+//! ```
 
 use super::Now;
+use super::queues::Key;
 use hardpoint_model::JobError;
-use hardpoint_model::job::{
-    CancelPhase, EventKind, IllegalJobTransition, Job, JobChange, JobId, JobStatus, NewEvent, Stage,
-};
+use hardpoint_model::job::{CancelPhase, EventKind, Job, JobChange, JobStatus, NewEvent, Stage};
 use hardpoint_store::{Attempt, AttemptEnd, Op};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::cmp::Reverse;
+use std::sync::Arc;
 use std::time::Instant;
 
+/// Where a job that is not over is.
+#[derive(Debug)]
+pub(super) enum At<R> {
+    /// Its submission is on its way to the disk.
+    Submitting,
+    /// It waits for a place.
+    Waiting,
+    /// It is not to be started before.
+    Delayed(Instant),
+    /// The beginning of a try is on its way to the disk; who asked to cancel it meanwhile.
+    Beginning { attempt: u32, cancel_asked: Vec<R> },
+    /// A try runs; since when it is being cancelled, if it is.
+    Running { attempt: u32, cancelling_since: Option<Instant> },
+    /// Its try was ended by force, and its plugin comes up again.
+    Reloading,
+}
+
 pub(crate) struct Live<R> {
-    pub(crate) job: Job,
+    /// Its record, without the arguments of its stages.
+    pub(super) job: Job,
     pub(super) position: u64,
-    /// Whether its submission is on disk.
-    pub(super) on_disk: bool,
-    /// The try that runs, if one does.
-    pub(super) attempt: Option<u32>,
-    /// Whether the beginning of that try is on its way to the disk.
-    pub(super) beginning: bool,
-    /// Who asked to cancel it meanwhile.
-    pub(super) cancel_asked: Vec<R>,
-    /// Not to be started before.
-    pub(super) not_before: Option<Instant>,
+    pub(super) at: At<R>,
+    /// The stage that waits or runs, from 0.
+    pub(super) current: usize,
+    /// The arguments of its stages, those that are small; the others are read from the disk when they are needed.
+    pub(super) args: Vec<Option<Arc<Map<String, Value>>>>,
+    /// Why it is not started, as subscribers were told.
     pub(super) blocked: Option<String>,
-    pub(super) blocked_told: Option<String>,
-    /// When the cancellation of a running call was asked for.
-    pub(super) cancelling_since: Option<Instant>,
 }
 
 impl<R> Live<R> {
-    pub(super) fn new(job: Job, position: u64) -> Self {
-        Self {
-            job,
-            position,
-            on_disk: false,
-            attempt: None,
-            beginning: false,
-            cancel_asked: Vec::new(),
-            not_before: None,
-            blocked: None,
-            blocked_told: None,
-            cancelling_since: None,
-        }
+    pub(super) fn new(
+        job: Job,
+        args: Vec<Option<Arc<Map<String, Value>>>>,
+        position: u64,
+        at: At<R>,
+    ) -> Self {
+        let over = job.stages.iter().take_while(|stage| stage.status.is_terminal());
+        let current = over.count().min(job.stages.len().saturating_sub(1));
+        Self { job, position, at, current, args, blocked: None }
     }
 
     /// Its place among those that wait: priority, then order of submission.
-    pub(super) fn key(&self) -> (Reverse<i32>, u64, JobId) {
+    pub(super) fn key(&self) -> Key {
         (Reverse(self.job.priority), self.position, self.job.job_id)
     }
 
-    /// The instance that its stage runs on.
-    pub(super) fn plugin(&self) -> String {
-        self.job.stages.first().map(|stage| stage.plugin.to_string()).unwrap_or_default()
+    pub(super) fn stage(&self) -> Option<&Stage> {
+        self.job.stages.get(self.current)
     }
 
-    pub(super) fn event(&self, kind: EventKind, now: Now) -> NewEvent {
-        let (job_id, plugin_instance_id) = (self.job.job_id, self.plugin());
-        NewEvent { job_id, plugin_instance_id, stage: 0, timestamp: now.timestamp, kind }
+    /// The instance that its stage runs on.
+    pub(super) fn instance(&self) -> String {
+        self.stage().map(|stage| stage.plugin.to_string()).unwrap_or_default()
+    }
+
+    pub(super) fn attempts(&self) -> u32 {
+        self.stage().map_or(0, |stage| stage.attempts)
+    }
+
+    pub(super) fn number(&self) -> u32 {
+        u32::try_from(self.current).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn event(&self, kind: EventKind, now: Now) -> Op {
+        let (job_id, plugin_instance_id, stage) = (self.job.job_id, self.instance(), self.number());
+        Op::Event(Box::new(NewEvent { job_id, plugin_instance_id, stage, timestamp: now.timestamp, kind }))
     }
 
     /// A try begins.
-    pub(super) fn begin(&mut self, now: Now) -> Result<Vec<Op>, IllegalJobTransition> {
-        let mut ops = self.change(JobChange::Started, now)?;
-        let number = self.stage().map_or(0, |stage| stage.attempts);
-        self.attempt = Some(number);
-        self.beginning = true;
-        self.blocked = None;
-        self.not_before = None;
-        // Its own number tells which incarnation made it; the registry knows the rest.
-        let job = self.job.job_id;
-        let began = Attempt { job, stage: 0, number, incarnation: 0, started_at: now.timestamp };
-        ops.insert(0, Op::AttemptBegan(began));
-        Ok(ops)
+    pub(super) fn begin(&mut self, incarnation: u64, now: Now) -> Vec<Op> {
+        let mut ops = Vec::with_capacity(5);
+        if let Some(reason) = self.blocked.take() {
+            ops.push(self.event(EventKind::BlockReasonChanged { from: Some(reason), to: None }, now));
+        }
+        if let Some(stage) = self.job.stages.get_mut(self.current) {
+            stage.attempts += 1;
+            stage.started_at = Some(now.timestamp);
+            stage.ended_at = None;
+        }
+        let (job, stage, number) = (self.job.job_id, self.number(), self.attempts());
+        self.at = At::Beginning { attempt: number, cancel_asked: Vec::new() };
+        ops.push(Op::AttemptBegan(Attempt { job, stage, number, incarnation, started_at: now.timestamp }));
+        ops.extend(self.change_stage(JobChange::Started));
+        ops.extend(self.change_job(JobChange::Started, now));
+        ops
     }
 
-    /// The disk did not want to hear of the try: there was none.
-    pub(super) fn unbegin(&mut self) {
-        self.attempt = None;
-        self.beginning = false;
-        self.job.status = JobStatus::Pending;
-        if let Some(stage) = self.job.stages.first_mut() {
+    /// The disk did not want to hear of the try: there was none. `was`: the job's status before.
+    pub(super) fn unbegin(&mut self, was: JobStatus) {
+        self.job.status = was;
+        if let Some(stage) = self.job.stages.get_mut(self.current) {
             stage.status = JobStatus::Pending;
             stage.attempts = stage.attempts.saturating_sub(1);
             stage.started_at = None;
         }
     }
 
-    /// The running try ends like this.
+    /// A try ended like this.
     pub(super) fn end_attempt(
-        &mut self,
+        &self,
+        number: u32,
         outcome: JobStatus,
         error: Option<&JobError>,
         now: Now,
-    ) -> Option<Op> {
-        let number = self.attempt.take()?;
-        self.cancelling_since = None;
-        Some(Op::AttemptEnded(Box::new(AttemptEnd {
+    ) -> Op {
+        Op::AttemptEnded(Box::new(AttemptEnd {
             job: self.job.job_id,
-            stage: 0,
+            stage: self.number(),
             number,
             ended_at: now.timestamp,
             outcome,
             error: error.cloned(),
-        })))
+        }))
     }
 
-    /// The stage's value.
-    pub(super) fn result(&self, value: Value) -> Op {
-        Op::Result { job: self.job.job_id, stage: 0, value }
+    /// Its stage changes; the job does not yet. A change that cannot be changes nothing.
+    pub(super) fn change_stage(&mut self, change: JobChange) -> Option<Op> {
+        let (job, number) = (self.job.job_id, self.number());
+        let stage = self.job.stages.get_mut(self.current)?;
+        stage.status = stage.status.next(change).ok()?;
+        Some(Op::Stage { job, number, stage: Box::new(stage.clone()) })
     }
 
-    /// Job and stage change together; the event with them.
-    pub(super) fn change(&mut self, change: JobChange, now: Now) -> Result<Vec<Op>, IllegalJobTransition> {
+    /// The job changes, and the event with it. A change that cannot be changes nothing.
+    pub(super) fn change_job(&mut self, change: JobChange, now: Now) -> Vec<Op> {
         let from = self.job.status;
-        let to = from.next(change)?;
+        let Ok(to) = from.next(change) else { return Vec::new() };
         self.job.status = to;
         if to == JobStatus::Running {
             self.job.started_at.get_or_insert(now.timestamp);
@@ -124,42 +154,73 @@ impl<R> Live<R> {
         if to.is_terminal() {
             self.job.completed_at = Some(now.timestamp);
         }
-        let mut ops = Vec::new();
-        if let Some(stage) = self.job.stages.first_mut() {
-            stage.status = to;
-            match to {
-                JobStatus::Running => {
-                    stage.attempts += 1;
-                    stage.started_at = Some(now.timestamp);
-                    stage.ended_at = None;
-                }
-                JobStatus::Pending => stage.started_at = None,
-                JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => {
-                    stage.ended_at = Some(now.timestamp);
-                }
-            }
-            ops.push(Op::Stage { job: self.job.job_id, number: 0, stage: Box::new(stage.clone()) });
+        vec![self.record(), self.event(EventKind::StateTransition { from: Some(from), to }, now)]
+    }
+
+    /// Its stage goes back to wait, and the job with it.
+    pub(super) fn put_back(&mut self, now: Now) -> Vec<Op> {
+        if let Some(stage) = self.job.stages.get_mut(self.current) {
+            stage.started_at = None;
         }
-        ops.push(Op::Job(Box::new(self.job.clone())));
-        ops.push(Op::Event(Box::new(self.event(EventKind::StateTransition { from: Some(from), to }, now))));
-        Ok(ops)
+        let stage = self.change_stage(JobChange::PutBack);
+        stage.into_iter().chain(self.change_job(JobChange::PutBack, now)).collect()
+    }
+
+    /// The job is over, and its stage like it; the stages after it will never run.
+    pub(super) fn end(&mut self, change: JobChange, now: Now) -> Vec<Op> {
+        let mut ops = Vec::with_capacity(3);
+        self.end_stage(change, now, &mut ops);
+        let at = self.current;
+        while self.current + 1 < self.job.stages.len() {
+            self.current += 1;
+            self.end_stage(JobChange::Cancelled, now, &mut ops);
+        }
+        self.current = at;
+        ops.extend(self.change_job(change, now));
+        ops
+    }
+
+    fn end_stage(&mut self, change: JobChange, now: Now, ops: &mut Vec<Op>) {
+        if let Some(stage) = self.job.stages.get_mut(self.current) {
+            stage.ended_at = Some(now.timestamp);
+        }
+        ops.extend(self.change_stage(change));
+    }
+
+    /// Its stage ended well: the next one is its stage from now on. `false`: there is none.
+    pub(super) fn advance(&mut self, now: Now, ops: &mut Vec<Op>) -> bool {
+        let more = self.current + 1 < self.job.stages.len();
+        if more {
+            self.end_stage(JobChange::Succeeded, now, ops);
+            self.current += 1;
+        }
+        more
     }
 
     /// The cancellation is this far.
     pub(super) fn phase(&mut self, phase: CancelPhase, now: Now) -> Vec<Op> {
         let from = self.job.cancel_phase.replace(phase);
-        let event = self.event(EventKind::CancelPhaseChanged { from, to: phase }, now);
-        vec![Op::Job(Box::new(self.job.clone())), Op::Event(Box::new(event))]
+        vec![self.record(), self.event(EventKind::CancelPhaseChanged { from, to: phase }, now)]
+    }
+
+    /// What keeps it from being started is this now; the event, if that is news.
+    pub(super) fn block(&mut self, reason: Option<String>, now: Now) -> Option<Op> {
+        if reason == self.blocked {
+            return None;
+        }
+        let from = std::mem::replace(&mut self.blocked, reason);
+        Some(self.event(EventKind::BlockReasonChanged { from, to: self.blocked.clone() }, now))
     }
 
     pub(super) fn set_error(&mut self, error: &JobError) {
-        if let Some(stage) = self.job.stages.first_mut() {
+        if let Some(stage) = self.job.stages.get_mut(self.current) {
             stage.error = Some(error.clone());
         }
         self.job.error = Some(error.clone());
     }
 
-    pub(super) fn stage(&self) -> Option<&Stage> {
-        self.job.stages.first()
+    /// The job as it is, to be written; its stages are written one by one.
+    pub(super) fn record(&self) -> Op {
+        Op::Job(Box::new(Job { stages: Vec::new(), ..self.job.clone() }))
     }
 }

@@ -3,6 +3,7 @@
 //! Owns every job that is not over: what waits, what runs, what is being cancelled. Pure in this sense: an input,
 //! the time and what is known of plugins go in, batches come out. A batch is what must be true on disk, what may
 //! be done once it is, and what follows when the disk refuses. Nothing is started, answered or published before.
+//! What an input costs does not depend on how many jobs wait.
 //!
 //! ```text
 //!   submit ─> pending ─(a place is free)─> running ─> completed | failed | cancelled
@@ -10,183 +11,59 @@
 //!                └──── a retry, or a disk that refused the start
 //! ```
 
+mod batches;
+mod cancel;
 mod ends;
 mod live;
+mod queues;
+mod recover;
 #[cfg(test)]
 mod simulation;
+mod told;
+
+pub use told::JobRefusal;
+pub(crate) use told::{Called, Effect, Input, Now, Told, Written};
 
 use crate::jobs::Places;
-use crate::jobs::limits::{PENDING_MAX, STARTS_PER_TURN};
+use crate::jobs::limits::{ARGS_KEPT_BYTES_MAX, STARTS_PER_TURN};
 use crate::jobs::settings::JobSettings;
+use crate::jobs::values::size;
+use batches::{Batch, Batches, Purpose};
 pub(in crate::jobs) use ends::NOT_BEGUN;
-use hardpoint_model::JobError;
-use hardpoint_model::job::{Event, EventKind, Job, JobId, JobStatus, NewEvent};
+use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, NewEvent};
 use hardpoint_store::{Op, StoreError};
-use jiff::Timestamp;
-pub(crate) use live::Live;
-use serde_json::Value;
-use std::cmp::Reverse;
+use live::{At, Live};
+use queues::{Queues, Start};
+use serde_json::Map;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
-
-/// The present, on both clocks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
-    pub(crate) instant: Instant,
-    pub(crate) timestamp: Timestamp,
-}
-
-/// Why a request about a job was refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum JobRefusal {
-    /// No such job waits or runs.
-    #[error("there is no job {0} that waits or runs")]
-    NotAlive(JobId),
-    /// It is not pending any more.
-    #[error("job {0} is not pending any more")]
-    NotPending(JobId),
-    /// Too many jobs wait.
-    #[error("{PENDING_MAX} jobs wait already")]
-    QueueFull,
-    /// The disk refused it.
-    #[error("it could not be kept: {0}")]
-    Store(StoreError),
-    /// The host is stopping.
-    #[error("the host is stopping")]
-    Stopping,
-}
-
-/// Who is told, and what. `R` is a way to answer; the core only hands it back.
-#[derive(Debug)]
-pub(crate) enum Told<R> {
-    /// A submission was accepted, or had been.
-    Accepted(R, JobId),
-    /// Something was done.
-    Done(R),
-    /// Something was not.
-    Refused(R, JobRefusal),
-}
-
-/// Something happened.
-#[derive(Debug)]
-pub(crate) enum Input<R> {
-    Submit {
-        job: Box<Job>,
-        reply: R,
-    },
-    Cancel {
-        job: JobId,
-        reply: R,
-    },
-    Reorder {
-        job: JobId,
-        priority: i32,
-        reply: R,
-    },
-    /// A running call told how far it is.
-    Progress {
-        job: JobId,
-        attempt: u32,
-        progress: f64,
-        message: String,
-    },
-    /// A call ended. `forced`: its worker had to be ended for it.
-    Ended {
-        job: JobId,
-        attempt: u32,
-        result: Result<Value, Box<JobError>>,
-        forced: bool,
-    },
-    /// The plugin whose worker was ended for a cancellation is up again, or cannot be.
-    Reloaded {
-        job: JobId,
-    },
-    /// A batch is on disk, or is not.
-    Written {
-        number: u64,
-        result: Result<Written, StoreError>,
-    },
-    /// Time passed, or a plugin changed.
-    Tick,
-}
-
-/// What the disk said.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Written {
-    pub(crate) events: Vec<Event>,
-    pub(crate) already: Option<JobId>,
-}
-
-/// What has to be done.
-#[derive(Debug)]
-pub(crate) enum Effect<R> {
-    /// Write this; its end comes back as [`Input::Written`] with the same number. Once the disk has refused
-    /// something it refuses all that follows in the same epoch, so that nothing overtakes what was refused.
-    Write { number: u64, epoch: u64, ops: Vec<Op> },
-    /// Call the tool.
-    Start { job: JobId, attempt: u32, live: Box<Job> },
-    /// Ask the running call to stop.
-    Stop { job: JobId },
-    /// Wait until the plugin is up again.
-    Reload { job: JobId, plugin: String },
-    /// Tell the subscribers.
-    Publish(Vec<Event>),
-    /// Answer.
-    Tell(Told<R>),
-}
-
-/// A batch that is on its way to the disk.
-#[derive(Debug)]
-struct Batch<R> {
-    /// It has to be sent again, or for the first time, when the disk is tried again.
-    held: bool,
-    ops: Vec<Op>,
-    then: Vec<Effect<R>>,
-    purpose: Purpose<R>,
-}
-
-/// What follows when the disk refuses.
-#[derive(Debug)]
-enum Purpose<R> {
-    /// The job was never accepted.
-    Submit(JobId, R),
-    /// The job is pending again.
-    Start(JobId),
-    /// It is true whether the disk likes it or not: it is written again until it is.
-    Fact,
-}
+use std::sync::Arc;
 
 pub(crate) struct Core<R> {
     settings: JobSettings,
     jobs: BTreeMap<JobId, Live<R>>,
-    pending: BTreeSet<(Reverse<i32>, u64, JobId)>,
-    running: BTreeMap<String, u32>,
-    running_total: u32,
+    queues: Queues,
+    /// Jobs whose call was asked to stop, and may have to be made to.
+    cancelling: BTreeSet<JobId>,
     position: u64,
-    batches: BTreeMap<u64, Batch<R>>,
-    next_batch: u64,
-    epoch: u64,
-    /// While the disk refuses: when the oldest batch is tried again.
-    outage_until: Option<Instant>,
+    batches: Batches<R>,
     draining: bool,
+    /// Whether something may be startable that was not before.
+    look: bool,
     effects: Vec<Effect<R>>,
 }
 
 impl<R> Core<R> {
-    /// With the jobs that were alive when the host last ended, in their order.
+    /// With the jobs that were alive when the host last ended, in the order of their submission.
     pub(crate) fn new(settings: JobSettings, alive: Vec<Job>, now: Now) -> Self {
         let mut core = Self {
             settings,
             jobs: BTreeMap::new(),
-            pending: BTreeSet::new(),
-            running: BTreeMap::new(),
-            running_total: 0,
+            queues: Queues::default(),
+            cancelling: BTreeSet::new(),
             position: 0,
-            batches: BTreeMap::new(),
-            next_batch: 0,
-            epoch: 0,
-            outage_until: None,
+            batches: Batches::default(),
             draining: false,
+            look: true,
             effects: Vec::new(),
         };
         for job in alive {
@@ -213,206 +90,236 @@ impl<R> Core<R> {
         match input {
             Input::Submit { job, reply } => self.submit(*job, reply, now),
             Input::Cancel { job, reply } => self.cancel(job, reply, now),
-            Input::Reorder { job, priority, reply } => self.reorder(job, priority, reply),
-            Input::Progress { job, attempt, progress, message } => {
-                self.progress(job, attempt, progress, message, now);
-            }
+            Input::Reorder { job, priority, reply } => self.reorder(job, priority, reply, now),
+            Input::Told { job, attempt, what } => self.told(job, attempt, what, now),
             Input::Ended { job, attempt, result, forced } => self.ended(job, attempt, result, forced, now),
             Input::Reloaded { job } => self.reloaded(job, now),
             Input::Written { number, result } => self.written(number, result, now),
             Input::Tick => self.tick(now),
         }
-        self.start_what_can(places, now);
+        if self.look && !self.draining && self.batches.outage().is_none() {
+            self.start_what_can(places, now);
+        }
     }
 
-    fn submit(&mut self, job: Job, reply: R, now: Now) {
+    fn submit(&mut self, mut job: Job, reply: R, now: Now) {
         if self.draining {
-            return self.effects.push(Effect::Tell(Told::Refused(reply, JobRefusal::Stopping)));
+            return self.tell(Told::Refused(reply, JobRefusal::Stopping));
         }
-        if self.jobs.len() >= PENDING_MAX {
-            return self.effects.push(Effect::Tell(Told::Refused(reply, JobRefusal::QueueFull)));
+        if let Some(why) = self.batches.outage() {
+            let why = JobRefusal::Store(why.clone());
+            return self.tell(Told::Refused(reply, why));
+        }
+        if self.jobs.len() >= self.settings.pending_max {
+            return self.tell(Told::Refused(reply, JobRefusal::QueueFull(self.settings.pending_max)));
         }
         let id = job.job_id;
-        let event = state_event(&job, None, JobStatus::Pending, now);
-        let ops = vec![Op::Submit(Box::new(job.clone())), Op::Event(Box::new(event))];
+        let event = first_event(&job, now);
+        let submitted = job.clone();
+        let args = job.stages.iter_mut().map(|stage| {
+            let args = std::mem::take(&mut stage.args);
+            let small = args.values().map(size).sum::<usize>() <= ARGS_KEPT_BYTES_MAX;
+            small.then(|| Arc::new(args))
+        });
+        let args = args.collect();
         self.position += 1;
         // It waits for the disk before it waits for a place.
-        self.jobs.insert(id, Live::new(job, self.position));
-        self.write(ops, Vec::new(), Purpose::Submit(id, reply));
-    }
-
-    fn reorder(&mut self, id: JobId, priority: i32, reply: R) {
-        let Some(live) = self.jobs.get_mut(&id) else {
-            return self.effects.push(Effect::Tell(Told::Refused(reply, JobRefusal::NotAlive(id))));
-        };
-        let key = live.key();
-        if !self.pending.remove(&key) {
-            return self.effects.push(Effect::Tell(Told::Refused(reply, JobRefusal::NotPending(id))));
-        }
-        live.job.priority = priority;
-        self.pending.insert(live.key());
-        let ops = vec![Op::Job(Box::new(live.job.clone()))];
-        self.write(ops, vec![Effect::Tell(Told::Done(reply))], Purpose::Fact);
-    }
-
-    fn progress(&mut self, id: JobId, attempt: u32, progress: f64, message: String, now: Now) {
-        let Some(live) = self.jobs.get(&id).filter(|live| live.attempt == Some(attempt)) else { return };
-        let kind = EventKind::ProgressChanged { progress, status_message: message };
-        let ops = vec![Op::Event(Box::new(live.event(kind, now)))];
-        self.write(ops, Vec::new(), Purpose::Fact);
-    }
-
-    /// Starts pending jobs in their order while there are places; what cannot start says why.
-    fn start_what_can(&mut self, places: &Places<'_>, now: Now) {
-        if self.draining || self.outage_until.is_some() {
-            return;
-        }
-        let mut full: BTreeSet<String> = BTreeSet::new();
-        let mut starts = Vec::new();
-        for key in &self.pending {
-            if self.running_total as usize + starts.len() >= self.settings.running_max
-                || starts.len() >= STARTS_PER_TURN
-            {
-                break;
-            }
-            let Some(live) = self.jobs.get_mut(&key.2) else { continue };
-            let plugin = live.plugin();
-            if full.contains(&plugin) || live.not_before.is_some_and(|at| at > now.instant) {
-                continue;
-            }
-            let used = self.running.get(&plugin).copied().unwrap_or(0);
-            match places(&plugin) {
-                Ok(places) if used < places => {
-                    *self.running.entry(plugin).or_default() += 1;
-                    starts.push(*key);
-                }
-                Ok(_) => drop(full.insert(plugin)),
-                Err(reason) => {
-                    live.blocked = Some(reason);
-                    full.insert(plugin);
-                }
-            }
-        }
-        self.running_total += u32::try_from(starts.len()).unwrap_or(u32::MAX);
-        for key in starts {
-            self.pending.remove(&key);
-            self.start(key.2, now);
-        }
-        self.tell_block_reasons(now);
-    }
-
-    fn start(&mut self, id: JobId, now: Now) {
-        let Some(live) = self.jobs.get_mut(&id) else { return };
-        let Ok(ops) = live.begin(now) else { return };
-        let attempt = live.attempt.unwrap_or(0);
-        let then = vec![Effect::Start { job: id, attempt, live: Box::new(live.job.clone()) }];
-        self.write(ops, then, Purpose::Start(id));
-    }
-
-    /// A reason that changed is an event, once.
-    fn tell_block_reasons(&mut self, now: Now) {
-        let mut ops = Vec::new();
-        for live in self.jobs.values_mut() {
-            if live.blocked != live.blocked_told {
-                let from = std::mem::replace(&mut live.blocked_told, live.blocked.clone());
-                let kind = EventKind::BlockReasonChanged { from, to: live.blocked.clone() };
-                ops.push(Op::Event(Box::new(live.event(kind, now))));
-            }
-        }
-        if !ops.is_empty() {
-            self.write(ops, Vec::new(), Purpose::Fact);
-        }
-    }
-
-    fn write(&mut self, ops: Vec<Op>, then: Vec<Effect<R>>, purpose: Purpose<R>) {
-        let number = self.next_batch;
-        self.next_batch += 1;
-        // During an outage order matters more than speed: everything waits behind what was refused.
-        let held = self.outage_until.is_some();
-        if !held {
-            self.effects.push(Effect::Write { number, epoch: self.epoch, ops: ops.clone() });
-        }
-        self.batches.insert(number, Batch { held, ops, then, purpose });
-    }
-
-    fn written(&mut self, number: u64, result: Result<Written, StoreError>, now: Now) {
-        let Some(batch) = self.batches.remove(&number) else { return };
-        let Batch { ops, then, purpose, .. } = batch;
-        match (result, purpose) {
-            (Ok(written), Purpose::Submit(id, reply)) => self.accepted(id, written, reply),
-            (Ok(written), Purpose::Start(id)) => {
-                self.effects.push(Effect::Publish(written.events));
-                self.effects.extend(then);
-                self.start_is_on_disk(id, now);
-            }
-            (Ok(written), Purpose::Fact) => {
-                self.effects.push(Effect::Publish(written.events));
-                self.effects.extend(then);
-            }
-            (Err(error), Purpose::Submit(id, reply)) => {
-                self.jobs.remove(&id);
-                self.effects.push(Effect::Tell(Told::Refused(reply, JobRefusal::Store(error))));
-                self.outage(now);
-            }
-            (Err(_), Purpose::Start(id)) => {
-                self.outage(now);
-                self.unbegin(id, now);
-            }
-            (Err(_), Purpose::Fact) => {
-                self.batches.insert(number, Batch { held: true, ops, then, purpose: Purpose::Fact });
-                self.outage(now);
-            }
-        }
+        self.jobs.insert(id, Live::new(job, args, self.position, At::Submitting));
+        let ops = vec![Op::Submit(Box::new(submitted)), Op::Event(Box::new(event))];
+        self.write(ops, Vec::new(), Purpose::Submit(id, reply), now);
     }
 
     fn accepted(&mut self, id: JobId, written: Written, reply: R) {
         if let Some(already) = written.already {
             self.jobs.remove(&id);
-            return self.effects.push(Effect::Tell(Told::Accepted(reply, already)));
+            return self.tell(Told::Accepted(reply, already));
         }
         self.effects.push(Effect::Publish(written.events));
-        self.effects.push(Effect::Tell(Told::Accepted(reply, id)));
-        if let Some(live) = self.jobs.get_mut(&id) {
-            live.on_disk = true;
-            self.pending.insert(live.key());
+        self.tell(Told::Accepted(reply, id));
+        self.queue(id);
+    }
+
+    /// Its stage waits for a place from now on.
+    fn queue(&mut self, id: JobId) {
+        let Some(live) = self.jobs.get_mut(&id) else { return };
+        live.at = At::Waiting;
+        self.queues.push(&live.instance(), live.key());
+        self.look = true;
+    }
+
+    fn reorder(&mut self, id: JobId, priority: i32, reply: R, now: Now) {
+        let Some(live) = self.jobs.get_mut(&id) else {
+            return self.tell(Told::Refused(reply, JobRefusal::NotAlive(id)));
+        };
+        let waits = match live.at {
+            At::Waiting => true,
+            At::Delayed(_) => false,
+            At::Submitting | At::Beginning { .. } | At::Running { .. } | At::Reloading => {
+                return self.tell(Told::Refused(reply, JobRefusal::NotPending(id)));
+            }
+        };
+        let (instance, before) = (live.instance(), live.key());
+        live.job.priority = priority;
+        let ops = vec![live.record()];
+        if waits {
+            self.queues.remove(&instance, &before);
+            self.queues.push(&instance, live.key());
+        }
+        self.write(ops, Vec::new(), Purpose::Wish(reply), now);
+    }
+
+    fn told(&mut self, id: JobId, attempt: u32, what: EventKind, now: Now) {
+        let Some(live) = self.jobs.get(&id) else { return };
+        if matches!(&live.at, At::Running { attempt: running, .. } if *running == attempt) {
+            self.write(vec![live.event(what, now)], Vec::new(), Purpose::Fact, now);
         }
     }
 
-    fn outage(&mut self, now: Now) {
-        self.outage_until.get_or_insert(now.instant + self.settings.store_retry);
+    /// Starts pending stages in their order while there are places; whoever is first and cannot start says why.
+    fn start_what_can(&mut self, places: &Places<'_>, now: Now) {
+        let mut turn = self.queues.turn(places);
+        let mut reasons = Vec::new();
+        for (id, reason) in std::mem::take(&mut turn.heads) {
+            reasons.extend(self.jobs.get_mut(&id).and_then(|live| live.block(reason, now)));
+        }
+        if !reasons.is_empty() {
+            self.write(reasons, Vec::new(), Purpose::Fact, now);
+        }
+        self.look = false;
+        for started in 0..=STARTS_PER_TURN {
+            if self.queues.running() >= self.settings.running_max {
+                return;
+            }
+            if started == STARTS_PER_TURN {
+                // Others get their turn first.
+                self.look = true;
+                return;
+            }
+            let Some(start) = self.queues.next(&mut turn) else { return };
+            self.start(start, now);
+        }
     }
 
-    /// The disk is tried again with everything that it owes, in order; so all that was sent must be back first.
-    fn tick(&mut self, now: Now) {
-        let all_back = self.batches.values().all(|batch| batch.held);
-        if all_back && self.outage_until.is_some_and(|until| until <= now.instant) {
-            self.outage_until = None;
-            self.epoch += 1;
-            for (number, batch) in self.batches.iter_mut().filter(|(_, batch)| batch.held) {
-                batch.held = false;
-                self.effects.push(Effect::Write {
-                    number: *number,
-                    epoch: self.epoch,
-                    ops: batch.ops.clone(),
-                });
+    fn start(&mut self, start: Start, now: Now) {
+        let Some(live) = self.jobs.get_mut(&start.job) else { return };
+        let was = live.job.status;
+        let ops = live.begin(start.incarnation, now);
+        self.write(ops, Vec::new(), Purpose::Start(start.job, was), now);
+    }
+
+    fn start_is_on_disk(&mut self, id: JobId, now: Now) {
+        let Some(live) = self.jobs.get_mut(&id) else { return };
+        let At::Beginning { attempt, cancel_asked } = std::mem::replace(&mut live.at, At::Waiting) else {
+            return;
+        };
+        live.at = At::Running { attempt, cancelling_since: None };
+        if let Some(stage) = live.stage() {
+            let (stage, plugin, tool) = (live.number(), stage.plugin.clone(), stage.tool.clone());
+            let args = live.args.get(live.current).cloned().flatten();
+            let called = Called { job: id, stage, attempt, plugin, tool, args };
+            self.effects.push(Effect::Start(Box::new(called)));
+        }
+        for reply in cancel_asked {
+            self.cancel(id, reply, now);
+        }
+    }
+
+    fn start_was_refused(&mut self, id: JobId, was: JobStatus, now: Now) {
+        let Some(live) = self.jobs.get_mut(&id) else { return };
+        live.unbegin(was);
+        let instance = live.instance();
+        let at = std::mem::replace(&mut live.at, At::Waiting);
+        self.queues.give_back(&instance);
+        self.queue(id);
+        if let At::Beginning { cancel_asked, .. } = at {
+            for reply in cancel_asked {
+                self.cancel(id, reply, now);
             }
         }
+    }
+
+    /// During an outage facts wait behind what was refused, and nothing else is accepted.
+    fn write(&mut self, ops: Vec<Op>, then: Vec<Effect<R>>, purpose: Purpose<R>, now: Now) {
+        let batch = Batch { ops: ops.into(), then, purpose };
+        match self.batches.outage().cloned() {
+            None => {
+                let write = self.batches.send(batch);
+                self.effects.push(write);
+            }
+            Some(why) => self.refused(None, batch, why, now),
+        }
+    }
+
+    fn written(&mut self, number: u64, result: Result<Written, StoreError>, now: Now) {
+        let Some(batch) = self.batches.take(number) else { return };
+        let written = match result {
+            Ok(written) => written,
+            Err(why) => {
+                self.batches.refused(why.clone(), now.instant + self.settings.store_retry);
+                return self.refused(Some(number), batch, why, now);
+            }
+        };
+        match batch.purpose {
+            Purpose::Submit(id, reply) => return self.accepted(id, written, reply),
+            Purpose::Start(id, _) => {
+                self.effects.push(Effect::Publish(written.events));
+                self.start_is_on_disk(id, now);
+            }
+            Purpose::Wish(reply) => {
+                self.effects.push(Effect::Publish(written.events));
+                self.tell(Told::Done(reply));
+            }
+            Purpose::Fact => self.effects.push(Effect::Publish(written.events)),
+        }
+        self.effects.extend(batch.then);
+    }
+
+    fn refused(&mut self, number: Option<u64>, batch: Batch<R>, why: StoreError, now: Now) {
+        let Batch { ops, mut then, purpose } = batch;
+        match purpose {
+            Purpose::Submit(id, reply) => {
+                self.jobs.remove(&id);
+                return self.tell(Told::Refused(reply, JobRefusal::Store(why)));
+            }
+            Purpose::Start(id, was) => return self.start_was_refused(id, was, now),
+            Purpose::Wish(reply) => {
+                // A call is asked to stop although that cannot be kept yet.
+                self.effects.append(&mut then);
+                self.tell(Told::Refused(reply, JobRefusal::Store(why)));
+            }
+            Purpose::Fact => {}
+        }
+        self.batches.hold(number, ops, then);
+    }
+
+    fn tick(&mut self, now: Now) {
+        let again = self.batches.retry(now.instant);
+        self.effects.extend(again);
+        while let Some(id) = self.queues.pop_due(now.instant) {
+            self.queue(id);
+        }
         self.force_overdue_cancellations(now);
+        // Plugins come and go without an input.
+        self.look = true;
+    }
+
+    fn tell(&mut self, told: Told<R>) {
+        self.effects.push(Effect::Tell(told));
     }
 }
 
-fn state_event(job: &Job, from: Option<JobStatus>, to: JobStatus, now: Now) -> NewEvent {
+fn first_event(job: &Job, now: Now) -> NewEvent {
     let instance = job.stages.first().map(|stage| stage.plugin.to_string()).unwrap_or_default();
     NewEvent {
         job_id: job.job_id,
         plugin_instance_id: instance,
         stage: 0,
         timestamp: now.timestamp,
-        kind: EventKind::StateTransition { from, to },
+        kind: EventKind::StateTransition { from: None, to: JobStatus::Pending },
     }
 }
 
-/// How long a stage waits before its next try, counted from 0.
-fn retry_delay(tried_again: u32) -> Duration {
-    Duration::from_secs(1 << tried_again.min(5))
+/// No arguments at all: those of a job that a new host takes up are read when they are needed.
+fn args_on_disk(job: &mut Job) -> Vec<Option<Arc<Map<String, serde_json::Value>>>> {
+    job.stages.iter_mut().map(|stage| stage.args.clear()).map(|()| None).collect()
 }

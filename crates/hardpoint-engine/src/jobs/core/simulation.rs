@@ -2,14 +2,19 @@
 //!
 //! Everything is decided by a seed; a failure names it, and `HARDPOINT_TEST_SEED` runs that one alone.
 
-use super::{Core, Effect, Input, Now, Told, Written};
+mod disk;
+
+use super::{Core, Effect, Input, Now, Told};
+use crate::jobs::Place;
 use crate::jobs::settings::JobSettings;
-use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewEvent, OnHostLoss, Stage};
+use disk::Disk;
+use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, OnHostLoss, Stage};
 use hardpoint_model::{Category, JobError};
 use hardpoint_store::{Op, StoreError};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SEEDS: u64 = 10_000;
@@ -36,80 +41,6 @@ impl Chance {
     }
 }
 
-/// What is on disk.
-#[derive(Default)]
-struct Disk {
-    jobs: BTreeMap<JobId, Job>,
-    keys: BTreeMap<String, JobId>,
-    open_attempts: BTreeSet<(JobId, u32)>,
-    events: Vec<Event>,
-    /// What is refused: everything of an earlier epoch.
-    epoch: u64,
-}
-
-impl Disk {
-    /// All of it or nothing, as a transaction.
-    fn write(&mut self, ops: &[Op], seed: u64) -> Written {
-        let mut written = Written::default();
-        for op in ops {
-            match op {
-                Op::Submit(job) => {
-                    if let Some(already) = job.idempotency_key.as_ref().and_then(|key| self.keys.get(key)) {
-                        return Written { events: Vec::new(), already: Some(*already) };
-                    }
-                    if let Some(key) = &job.idempotency_key {
-                        self.keys.insert(key.clone(), job.job_id);
-                    }
-                    assert!(
-                        self.jobs.insert(job.job_id, (**job).clone()).is_none(),
-                        "seed {seed}: accepted twice"
-                    );
-                }
-                Op::Job(job) => {
-                    let old = self.jobs.get_mut(&job.job_id).unwrap();
-                    assert!(!old.status.is_terminal(), "seed {seed}: {} changed after its end", job.job_id);
-                    let stages = std::mem::take(&mut old.stages);
-                    *old = Job { stages, ..(**job).clone() };
-                }
-                Op::Stage { job, stage, .. } => {
-                    self.jobs.get_mut(job).unwrap().stages[0] = (**stage).clone();
-                }
-                Op::AttemptBegan(attempt) => {
-                    let running = self.open_attempts.iter().any(|(job, _)| *job == attempt.job);
-                    assert!(!running, "seed {seed}: a stage is tried twice at once");
-                    self.open_attempts.insert((attempt.job, attempt.number));
-                }
-                Op::AttemptEnded(end) => {
-                    assert!(
-                        self.open_attempts.remove(&(end.job, end.number)),
-                        "seed {seed}: an end without a beginning"
-                    );
-                }
-                Op::Event(event) => written.events.push(self.append(event)),
-                Op::Result { .. } | Op::Plugin { .. } | Op::PagesMax(_) => {}
-            }
-        }
-        written
-    }
-
-    fn append(&mut self, event: &NewEvent) -> Event {
-        let event = Event {
-            number: self.events.len() as u64 + 1,
-            kind: event.kind.clone(),
-            job_id: event.job_id,
-            plugin_instance_id: event.plugin_instance_id.clone(),
-            stage: event.stage,
-            timestamp: event.timestamp,
-        };
-        self.events.push(event.clone());
-        event
-    }
-
-    fn alive(&self) -> Vec<Job> {
-        self.jobs.values().filter(|job| !job.status.is_terminal()).cloned().collect()
-    }
-}
-
 /// A host in its world.
 struct World {
     seed: u64,
@@ -118,7 +49,7 @@ struct World {
     disk: Disk,
     core: Core<u64>,
     /// On their way to the disk.
-    writes: VecDeque<(u64, u64, Vec<Op>)>,
+    writes: VecDeque<(u64, u64, Arc<[Op]>)>,
     calls: BTreeMap<JobId, (u32, String)>,
     stopping: BTreeSet<JobId>,
     reloading: BTreeSet<JobId>,
@@ -169,7 +100,7 @@ impl World {
             if PLUGINS.iter().position(|known| *known == plugin) == usize::try_from(down).ok() {
                 return Err(format!("{plugin} is FAILED"));
             }
-            Ok(1 + u32::from(plugin == "faces"))
+            Ok(Place { stages_max: 1 + u32::from(plugin == "faces"), incarnation: 1 })
         };
         self.core.on(input, &places, self.now);
         self.settle();
@@ -179,17 +110,18 @@ impl World {
         for effect in self.core.take_effects() {
             match effect {
                 Effect::Write { number, epoch, ops } => self.writes.push_back((number, epoch, ops)),
-                Effect::Start { job, attempt, live } => {
-                    let plugin = live.stages[0].plugin.to_string();
+                Effect::Start(called) => {
+                    let (job, attempt, plugin) = (called.job, called.attempt, called.plugin.to_string());
                     let beside = self.calls.values().filter(|(_, other)| *other == plugin).count();
                     assert!(
                         beside < 1 + usize::from(plugin == "faces"),
                         "seed {}: {plugin} is overrun",
                         self.seed
                     );
+                    let stage = &self.disk.jobs[&job].stages[usize::try_from(called.stage).unwrap()];
                     assert_eq!(
-                        self.disk.jobs[&job].status,
-                        JobStatus::Running,
+                        (self.disk.jobs[&job].status, stage.status, stage.attempts),
+                        (JobStatus::Running, JobStatus::Running, attempt),
                         "seed {}: run before it was on disk",
                         self.seed
                     );
@@ -226,10 +158,10 @@ impl World {
     }
 
     fn submit(&mut self) {
-        let plugin = PLUGINS[self.chance.index(3)];
         let key = self.chance.one_in(4).then(|| format!("key-{}", self.chance.next(6)));
-        let stage = Stage {
-            plugin: plugin.parse().unwrap(),
+        let count = 1 + self.chance.index(3);
+        let mut stage = || Stage {
+            plugin: PLUGINS[self.chance.index(3)].parse().unwrap(),
             tool: "read".to_owned(),
             args: Map::new(),
             status: JobStatus::Pending,
@@ -238,12 +170,13 @@ impl World {
             started_at: None,
             ended_at: None,
         };
+        let stages = vec![stage(), stage(), stage()];
         let job = Job {
             job_id: JobId::now(),
             status: JobStatus::Pending,
             priority: i32::try_from(self.chance.next(3)).unwrap(),
             idempotency_key: key,
-            stages: vec![stage],
+            stages: stages.into_iter().take(count).collect(),
             error: None,
             cancel_phase: None,
             submitted_at: self.now.timestamp,
@@ -362,7 +295,21 @@ impl World {
     fn check(&self) {
         let seed = self.seed;
         for job in &self.acknowledged {
-            assert!(self.disk.jobs[job].status.is_terminal(), "seed {seed}: {job} did not end");
+            let ended = &self.disk.jobs[job];
+            assert!(ended.status.is_terminal(), "seed {seed}: {job} did not end");
+            let mut stages = ended.stages.iter();
+            assert!(
+                stages.all(|stage| stage.status.is_terminal()),
+                "seed {seed}: a stage of {job} did not end"
+            );
+            let of_job = self.disk.events.iter().filter(|event| event.job_id == *job);
+            let ends: Vec<JobStatus> = of_job
+                .filter_map(|event| match event.kind {
+                    EventKind::StateTransition { to, .. } if to.is_terminal() => Some(to),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(ends, [ended.status], "seed {seed}: the end of {job} is told once, as it is");
         }
         assert!(self.disk.open_attempts.is_empty(), "seed {seed}: a try never ended");
         assert!(self.unanswered.is_empty(), "seed {seed}: somebody was never answered");

@@ -5,7 +5,7 @@
 use super::{Core, Effect, millis};
 use crate::end::Intent;
 use crate::state::WorkerEvent;
-use crate::worker::calls::Cause;
+use crate::worker::calls::{Cause, Entry};
 use hardpoint_process::Signal;
 use hardpoint_wire::HostMessage;
 use std::time::Duration;
@@ -21,6 +21,14 @@ pub(super) struct Ending {
     pub(super) culprit: Option<u64>,
     pub(super) terminate_at: Option<Instant>,
     pub(super) kill_at: Option<Instant>,
+}
+
+impl Ending {
+    /// SIGTERM at this time, and SIGKILL so long after it.
+    pub(super) fn at(intent: Intent, terminate_at: Instant, grace: Duration) -> Self {
+        let (terminate_at, kill_at) = (Some(terminate_at), Some(terminate_at + grace));
+        Self { intent, culprit: None, terminate_at, kill_at }
+    }
 }
 
 impl Core {
@@ -55,29 +63,37 @@ impl Core {
 
     pub(super) fn end_for(&mut self, id: u64, now: Instant) {
         let Some(entry) = self.calls.get_mut(id) else { return };
-        let tool = entry.tool.clone();
+        let (tool, grace) = (entry.tool.clone(), entry.grace.terminate);
         let intent = match entry.asked_because() {
             Some(Cause::Cancelled) => Intent::Cancelled { tool },
             Some(Cause::Deadline) | None => Intent::Deadline { tool, timeout_ms: millis(entry.timeout) },
         };
-        self.terminate(intent, Some(id), now);
+        self.end(Ending { culprit: Some(id), ..Ending::at(intent, now, grace) }, now);
     }
 
     /// SIGTERM now, SIGKILL after the grace time.
-    pub(super) fn terminate(&mut self, intent: Intent, culprit: Option<u64>, now: Instant) {
-        self.end(intent, culprit, now, now);
+    pub(super) fn terminate(&mut self, intent: Intent, now: Instant) {
+        let grace = self.bounds.grace.terminate;
+        self.end(Ending::at(intent, now, grace), now);
     }
 
-    /// SIGTERM at its time unless it has ended by then, SIGKILL after the grace time.
-    pub(super) fn end(&mut self, intent: Intent, culprit: Option<u64>, terminate_at: Instant, now: Instant) {
+    /// SIGTERM and SIGKILL at their times, unless it has ended by then.
+    pub(super) fn end(&mut self, ending: Ending, now: Instant) {
         // An orderly stop that a stuck call delays keeps its own end; anything else is already ending.
         if self.ending.is_some() {
             return;
         }
-        let kill_at = Some(terminate_at + self.bounds.grace.terminate);
-        self.ending = Some(Ending { intent, culprit, terminate_at: Some(terminate_at), kill_at });
+        self.ending = Some(ending);
         self.advance(WorkerEvent::EndBegan);
         self.go_on_ending(now);
+    }
+
+    /// A call that was asked to stop and did may have left processes behind. While no other call runs, whatever the
+    /// worker has started since is its.
+    pub(super) fn end_what_it_started(&mut self, entry: &Entry) {
+        if entry.asked_because().is_some() && self.calls.is_empty() {
+            self.effects.push(Effect::EndStarted { since: entry.since });
+        }
     }
 
     /// SIGKILL now.

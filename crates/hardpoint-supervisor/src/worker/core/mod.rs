@@ -14,7 +14,7 @@ use super::handshake::{Handshake, Step};
 use super::loss::{StartFailure, WorkerLost, start_failure};
 use super::pipes::Delivery;
 use crate::end::Intent;
-use crate::limits::{PREFETCH_TIMEOUT, UNASKED_PER_SECOND_MAX};
+use crate::limits::{CANCEL_GRACE, PREFETCH_TIMEOUT, UNASKED_PER_SECOND_MAX};
 use crate::spec::{Bounds, WorkerSpec};
 use crate::state::{WorkerEvent, WorkerState};
 use crate::tools::Tools;
@@ -38,6 +38,10 @@ pub(super) type StartReply = Result<(Ready, Arc<Tools>), StartFailure>;
 pub(super) enum Effect {
     Send(HostMessage, Vec<Blob>),
     Signal(Signal),
+    /// Kill what the worker has started since, and leave the worker alone.
+    EndStarted {
+        since: Instant,
+    },
     Answer(oneshot::Sender<Reply>, Reply),
     AnswerPing(oneshot::Sender<Pong>, Pong),
     AnswerStart(oneshot::Sender<StartReply>, Box<StartReply>),
@@ -160,8 +164,8 @@ impl Core {
     pub(super) fn on_command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Request(request) => self.on_request(request, now),
-            Command::Cancel { id } => {
-                self.calls.cancel(id, now);
+            Command::Cancel { id, grace } => {
+                self.calls.cancel(id, grace, now);
                 self.climb(now);
             }
             Command::Credit { id, items } => {
@@ -188,7 +192,7 @@ impl Core {
         {
             let phase = start.handshake.phase().to_owned();
             let timeout_ms = millis(self.bounds.startup);
-            self.terminate(Intent::StartupTimeout { timeout_ms, phase }, None, now);
+            self.terminate(Intent::StartupTimeout { timeout_ms, phase }, now);
         }
         self.go_on_ending(now);
     }
@@ -239,7 +243,9 @@ impl Core {
                 }
                 // A worker that could not import its plugin exits by itself; its own code is the truth.
                 self.effects.push(Effect::Send(HostMessage::Shutdown, Vec::new()));
-                self.end(Intent::Stop, None, now + self.bounds.grace.terminate, now);
+                let grace = self.bounds.grace.terminate;
+                let ending = Ending::at(Intent::Stop, now + grace, grace);
+                self.end(ending, now);
             }
             Step::Violation(detail) => self.violated(detail),
             Step::Other(_) => {}
@@ -271,7 +277,7 @@ impl Core {
         if self.calls.is_empty() {
             self.advance(WorkerEvent::CallsBegan);
         }
-        self.calls.insert(id, Entry::new(name, pipes, timeout, now));
+        self.calls.insert(id, Entry::new(name, pipes, timeout, self.bounds.grace, now));
         self.effects.push(Effect::Send(message, blobs));
     }
 
@@ -281,6 +287,7 @@ impl Core {
             return self.effects.push(Effect::Send(HostMessage::Shutdown, Vec::new()));
         }
         let Some(entry) = self.calls.remove(id) else { return self.on_late(id, true) };
+        self.end_what_it_started(&entry);
         let answer = match (result, entry.asked_because()) {
             // It finished after its time was over: the time decides, so that the answer is always the same.
             (_, Some(Cause::Deadline)) => Err(self.timed_out(&entry)),
@@ -303,6 +310,7 @@ impl Core {
             return self.effects.push(Effect::Send(HostMessage::Shutdown, Vec::new()));
         }
         let Some(entry) = self.calls.remove(id) else { return self.on_late(id, true) };
+        self.end_what_it_started(&entry);
         let error = match entry.asked_because() {
             Some(Cause::Deadline) => self.timed_out(&entry),
             Some(Cause::Cancelled) | None => error.of_plugin(&self.plugin),
@@ -321,7 +329,7 @@ impl Core {
         entry.next_item += 1;
         let Ok(item) = item else {
             // One bad item spoils the stream; its call is asked to stop.
-            return self.calls.cancel(id, now);
+            return self.calls.cancel(id, CANCEL_GRACE, now);
         };
         match entry.pipes.item(item) {
             Delivery::Taken => {}
@@ -359,7 +367,7 @@ impl Core {
 
     fn climb(&mut self, now: Instant) {
         let concurrency = self.bounds.concurrency.max(1) as usize;
-        for due in self.calls.climb(now, concurrency, &self.bounds.grace) {
+        for due in self.calls.climb(now, concurrency) {
             let ask = |id, phase| Effect::Send(HostMessage::Cancel { id, phase }, Vec::new());
             match due {
                 Due::Ask(id) => self.effects.push(ask(id, CancelPhase::Cooperative)),

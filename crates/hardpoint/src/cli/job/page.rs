@@ -66,18 +66,21 @@ pub(super) fn event(event: &Event) -> String {
         EventKind::ProgressChanged { progress, status_message } => {
             format!("{:.0} % {status_message}", progress * 100.0)
         }
-        EventKind::ResourceSnapshot(used) => format!(
+        EventKind::ResourceSnapshot { snapshot: used } => format!(
             "process {}: {:.0} % of a core, {:.0} MiB",
             used.worker_pid, used.cpu_percent, used.memory_rss_mb
         ),
         EventKind::CancelPhaseChanged { to, .. } => {
             format!("cancellation: {}", format!("{to:?}").to_uppercase())
         }
-        EventKind::RetryStarted { retry_count, reason } => format!("retry {retry_count}: {reason}"),
+        EventKind::RetryStarted { attempt, exception_repr, .. } => {
+            format!("retry {attempt}: {exception_repr}")
+        }
         EventKind::BlockReasonChanged { to: Some(reason), .. } => format!("waits: {reason}"),
         EventKind::BlockReasonChanged { to: None, .. } => "waits for nothing but a place".to_owned(),
-        EventKind::SequenceAdvanced { index, total, status } => {
-            format!("stage {} of {total} is {}", u64::from(*index) + 1, painted(*status))
+        EventKind::SequenceAdvanced { prior_step_index, prior_success, .. } => {
+            let how = if *prior_success { "done" } else { "failed" };
+            format!("stage {} is {how}, on to the next", u64::from(*prior_step_index) + 1)
         }
     };
     let at = event.timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ");

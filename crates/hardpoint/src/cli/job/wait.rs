@@ -96,7 +96,7 @@ async fn follow(client: &Client, id: JobId, progress: &Progress) -> Result<Job, 
                 Next::Wanted
             }
             EventKind::StateTransition { .. }
-            | EventKind::ResourceSnapshot(_)
+            | EventKind::ResourceSnapshot { .. }
             | EventKind::CancelPhaseChanged { .. }
             | EventKind::RetryStarted { .. }
             | EventKind::BlockReasonChanged { .. }

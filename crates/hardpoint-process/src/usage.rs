@@ -1,0 +1,86 @@
+//! What a tree of processes uses at one moment: processor time and resident memory.
+//!
+//! Owns the figures and what follows from two of them. Reads the kernel's files: not for a runtime's threads.
+
+use crate::proc::{Process, tree_of};
+use std::time::{Duration, Instant};
+
+/// The figures of one moment.
+#[derive(Debug, Clone)]
+pub struct TreeUsage {
+    at: Instant,
+    cpu: Duration,
+    /// How long the root has lived.
+    age: Duration,
+    resident_bytes: u64,
+}
+
+impl TreeUsage {
+    /// Measures a process and everything below it. One that is gone uses nothing.
+    pub fn of(root: Process) -> Self {
+        let below = tree_of(root).into_iter().map(|(process, _)| process);
+        let mut usage =
+            Self { at: Instant::now(), cpu: Duration::ZERO, age: Duration::ZERO, resident_bytes: 0 };
+        for process in std::iter::once(root).chain(below) {
+            usage.resident_bytes += process.resident_bytes();
+            usage.cpu += process.cpu_time();
+        }
+        usage.age = root.age();
+        usage
+    }
+
+    /// Resident memory in MiB; pages that processes share are counted for each of them.
+    #[expect(clippy::cast_precision_loss, reason = "a float is what is asked for")]
+    pub fn resident_mb(&self) -> f64 {
+        self.resident_bytes as f64 / f64::from(1 << 20)
+    }
+
+    /// Use of the processor since an earlier moment, or since the root's start; 100 is one core. Time of processes
+    /// that ended in between is missing.
+    pub fn cpu_percent_since(&self, before: Option<&Self>) -> f64 {
+        let (cpu, time) = match before {
+            Some(before) => (self.cpu.saturating_sub(before.cpu), self.at.duration_since(before.at)),
+            None => (self.cpu, self.age),
+        };
+        if time.is_zero() { 0.0 } else { 100.0 * cpu.as_secs_f64() / time.as_secs_f64() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_busy_child_and_its_memory_are_counted_with_their_parent() {
+        let script = "x = bytearray(64 << 20)\nwhile True: pass";
+        let python = ["python3", "-c", script];
+        let mut shell = Command::new("sh")
+            .args(["-c", "\"$@\" & wait", "sh"])
+            .args(python)
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let root = Process(shell.id());
+        let until = Instant::now() + Duration::from_secs(10);
+        // Processor time is counted in steps of 10 ms: two moments must be far enough apart.
+        let apart = Duration::from_millis(300);
+        let mut before = TreeUsage::of(root);
+        let mut seen = false;
+        while !seen && Instant::now() < until {
+            if before.at.elapsed() > apart {
+                let now = TreeUsage::of(root);
+                seen = now.cpu_percent_since(Some(&before)) > 20.0 && now.resident_mb() > 64.0;
+                before = now;
+            }
+            std::thread::yield_now();
+        }
+        let group = rustix::process::Pid::from_child(&shell);
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
+        shell.wait().unwrap();
+        assert!(seen);
+        assert!(TreeUsage::of(root).resident_mb() < 0.1, "it is gone");
+    }
+}
