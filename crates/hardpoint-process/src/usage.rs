@@ -13,26 +13,32 @@ pub struct TreeUsage {
     /// How long the root has lived.
     age: Duration,
     resident_bytes: u64,
+    processes: Vec<u32>,
 }
 
 impl TreeUsage {
     /// Measures a process and everything below it. One that is gone uses nothing.
     pub fn of(root: Process) -> Self {
         let below = tree_of(root).into_iter().map(|(process, _)| process);
-        let mut usage =
-            Self { at: Instant::now(), cpu: Duration::ZERO, age: Duration::ZERO, resident_bytes: 0 };
+        let (cpu, age) = (Duration::ZERO, Duration::ZERO);
+        let mut usage = Self { at: Instant::now(), cpu, age, resident_bytes: 0, processes: Vec::new() };
         for process in std::iter::once(root).chain(below) {
             usage.resident_bytes += process.resident_bytes();
             usage.cpu += process.cpu_time();
+            usage.processes.push(process.0);
         }
         usage.age = root.age();
         usage
     }
 
-    /// Resident memory in MiB; pages that processes share are counted for each of them.
-    #[expect(clippy::cast_precision_loss, reason = "a float is what is asked for")]
-    pub fn resident_mb(&self) -> f64 {
-        self.resident_bytes as f64 / f64::from(1 << 20)
+    /// Resident memory; pages that processes share are counted for each of them.
+    pub fn resident_bytes(&self) -> u64 {
+        self.resident_bytes
+    }
+
+    /// The processes that were measured, by number.
+    pub fn processes(&self) -> &[u32] {
+        &self.processes
     }
 
     /// Use of the processor since an earlier moment, or since the root's start; 100 is one core. Time of processes
@@ -72,7 +78,7 @@ mod tests {
         while !seen && Instant::now() < until {
             if before.at.elapsed() > apart {
                 let now = TreeUsage::of(root);
-                seen = now.cpu_percent_since(Some(&before)) > 20.0 && now.resident_mb() > 64.0;
+                seen = now.cpu_percent_since(Some(&before)) > 20.0 && now.resident_bytes() > 64 << 20;
                 before = now;
             }
             std::thread::yield_now();
@@ -81,6 +87,6 @@ mod tests {
         rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
         shell.wait().unwrap();
         assert!(seen);
-        assert!(TreeUsage::of(root).resident_mb() < 0.1, "it is gone");
+        assert!(TreeUsage::of(root).resident_bytes() == 0, "it is gone");
     }
 }

@@ -15,7 +15,7 @@ use crate::snapshot::{PluginView, Snapshot};
 use crate::start::Starter;
 use arc_swap::ArcSwap;
 use hardpoint_model::MemoryEnforcer;
-use hardpoint_process::MemoryMode;
+use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_supervisor::{Hook, Worker};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -184,6 +184,11 @@ impl Engine {
             let _ = done.await;
         }
         self.shared.starter.launcher().all_gone().await;
+    }
+
+    /// What starts every process.
+    pub(crate) fn launcher(&self) -> &Launcher {
+        self.shared.starter.launcher()
     }
 
     fn command(&self, input: Input<Worker>) -> Result<(), Refusal> {

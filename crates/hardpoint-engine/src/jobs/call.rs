@@ -104,7 +104,7 @@ async fn attempt_it(host: &Host, called: Called, stop: oneshot::Receiver<()>) ->
     let call = host.engine.begin(&called.plugin.to_string(), request).await.map_err(failed)?;
     let mut running = Running {
         host,
-        meter: Meter::new(call.pid(), host.snapshot_every),
+        meter: Meter::new(&host.engine, call.pid(), host.snapshot_every),
         call,
         job: called.job,
         attempt: called.attempt,

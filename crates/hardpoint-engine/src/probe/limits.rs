@@ -53,3 +53,5 @@ pub(crate) const DIGESTS_KEPT: usize = 1024;
 pub(crate) const DISK_LIMIT: Duration = Duration::from_secs(5);
 /// Time for a program to say its version.
 pub(crate) const VERSION_LIMIT: Duration = Duration::from_secs(5);
+/// Processes of one GPU that are told of.
+pub(super) const PROCESSES_MAX: usize = 1024;

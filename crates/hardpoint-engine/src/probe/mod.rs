@@ -12,6 +12,7 @@ mod packages;
 mod programs;
 mod subject;
 
+pub(crate) use gpu::share_of as gpu_share_of;
 pub use gpu::{DRIVER_ARGUMENT, Device, DriverFacts, DriverTrouble, driver_main};
 
 use self::subject::Subject;

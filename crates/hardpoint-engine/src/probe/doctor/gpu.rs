@@ -58,6 +58,7 @@ mod tests {
             uuid: "GPU-1".to_owned(),
             memory_bytes: 143 << 30,
             mig: Some(true),
+            ..Device::default()
         };
         let facts = |devices| {
             let (said_by, version) = ("NVML".to_owned(), Some("570.1".to_owned()));

@@ -12,7 +12,7 @@ use std::time::Instant;
 use tokio::sync::OnceCell;
 
 /// One device that the driver lists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     /// Its number, as `nvidia-smi` counts.
     pub index: u32,
@@ -24,6 +24,12 @@ pub struct Device {
     pub memory_bytes: u64,
     /// Whether it is divided into parts (MIG); unknown to `nvidia-smi`'s short form.
     pub mig: Option<bool>,
+    /// How busy it is, in percent; unknown to `nvidia-smi`'s short form.
+    #[serde(default)]
+    pub load_percent: Option<u32>,
+    /// Which processes use how much of its memory, in bytes; unknown to `nvidia-smi`'s short form.
+    #[serde(default)]
+    pub used_by: Vec<(u32, u64)>,
 }
 
 /// What the driver says.

@@ -103,6 +103,7 @@ mod tests {
             uuid: format!("GPU-{index}"),
             memory_bytes: 1 << 37,
             mig: None,
+            ..Device::default()
         };
         DriverFacts { said_by: "NVML".to_owned(), version: None, devices: (0..devices).map(device).collect() }
     }

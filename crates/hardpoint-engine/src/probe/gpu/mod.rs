@@ -8,6 +8,7 @@ mod judge;
 mod nvml;
 mod smi;
 mod torch;
+mod usage;
 mod visible;
 
 pub use driver::{Device, DriverFacts, DriverTrouble};
@@ -16,4 +17,5 @@ pub use nvml::{DRIVER_ARGUMENT, driver_main};
 pub(crate) use driver::{Driver, driver};
 pub(crate) use judge::judge;
 pub(crate) use torch::{declares_torch, torch};
+pub(crate) use usage::share_of;
 pub(crate) use visible::VARIABLE as VISIBLE_DEVICES;

@@ -5,9 +5,10 @@
 
 use super::driver::{Device, DriverFacts};
 use crate::probe::ask::{MARK, Question, Silence, ask as ask_process, environment};
-use crate::probe::limits::{DEVICES_MAX, DRIVER_LIMIT};
+use crate::probe::limits::{DEVICES_MAX, DRIVER_LIMIT, PROCESSES_MAX};
 use hardpoint_process::Launcher;
 use nvml_wrapper::Nvml;
+use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -126,5 +127,18 @@ fn device(nvml: &Nvml, index: u32) -> Result<Device, NvmlError> {
         memory_bytes: device.memory_info().map_or(0, |memory| memory.total),
         // Devices that cannot be divided say that they do not know the question.
         mig: device.mig_mode().ok().map(|mode| mode.current != 0),
+        load_percent: device.utilization_rates().ok().map(|rates| rates.gpu),
+        used_by: used_by(&device),
     })
+}
+
+/// A driver that does not tell takes nothing else away.
+fn used_by(device: &nvml_wrapper::Device<'_>) -> Vec<(u32, u64)> {
+    let computing = device.running_compute_processes().unwrap_or_default();
+    let drawing = device.running_graphics_processes().unwrap_or_default();
+    let used = computing.into_iter().chain(drawing).filter_map(|process| match process.used_gpu_memory {
+        UsedGpuMemory::Used(bytes) => Some((process.pid, bytes)),
+        UsedGpuMemory::Unavailable => None,
+    });
+    used.take(PROCESSES_MAX).collect()
 }

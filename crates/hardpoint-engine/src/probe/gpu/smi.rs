@@ -66,7 +66,7 @@ fn device(line: &str) -> Option<Device> {
         name: name.to_owned(),
         uuid: uuid.to_owned(),
         memory_bytes: mebibytes << 20,
-        mig: None,
+        ..Device::default()
     })
 }
 

@@ -34,6 +34,7 @@ mod tests {
             uuid: format!("GPU-{index}abc"),
             memory_bytes: 1,
             mig: None,
+            ..Device::default()
         };
         let devices = [device(0), device(1)];
         for (variable, expected) in [
