@@ -14,7 +14,7 @@ use hardpoint_model::{Category, ExitReason, JobError, PluginState};
 use hardpoint_store::Store;
 use hardpoint_supervisor::{CallRequest, Note};
 use hardpoint_wire::{JobRef, Payload};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -154,7 +154,7 @@ impl Running<'_> {
         }
         let result = ended.map_err(failed)?.output.result;
         match std::mem::take(&mut self.items) {
-            Items { values, is_stream: true, .. } => Ok(Value::Array(values)),
+            Items { values, is_stream: true, .. } => Ok(json!({"items": values})),
             Items { is_stream: false, .. } => values::document(result).map_err(Broke::of),
         }
     }
@@ -164,7 +164,7 @@ impl Running<'_> {
     }
 }
 
-/// What a streaming tool has brought so far: together they are the result of its stage.
+/// What a streaming tool has brought so far: together, as `items`, they are the result of its stage.
 #[derive(Default)]
 struct Items {
     values: Vec<Value>,
