@@ -4,7 +4,7 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::limits::{PAGE_MAX, READERS};
+use crate::limits::{CLOSE_PATIENCE, PAGE_MAX, READERS};
 use crate::open::readable;
 use crate::rows;
 use hardpoint_model::job::{Event, Job, JobId, JobStatus, Stage};
@@ -61,6 +61,14 @@ impl Readers {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let idle = (0..READERS).map(|_| readable(path)).collect::<Result<_, _>>()?;
         Ok(Self { idle: Mutex::new(idle), turns: Arc::new(Semaphore::new(READERS)) })
+    }
+
+    /// Waits for those who read, within bounds, and lets nobody else.
+    pub(crate) async fn close(&self) {
+        let all = u32::try_from(READERS).unwrap_or(u32::MAX);
+        let _all = tokio::time::timeout(CLOSE_PATIENCE, self.turns.acquire_many(all)).await;
+        self.turns.close();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -154,7 +162,7 @@ impl Store {
             let answer = query(&connection);
             readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             drop(turn);
-            answer
+            answer.map_err(|error| error.at(&path))
         });
         asked.await.unwrap_or(Err(StoreError::Closed))
     }

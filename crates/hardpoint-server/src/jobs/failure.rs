@@ -19,6 +19,7 @@ pub(super) fn store(error: &StoreError) -> Problem {
         | StoreError::ReadOnly(_)
         | StoreError::Locked
         | StoreError::Corrupt(_)
+        | StoreError::Disk(_)
         | StoreError::TooNew(_)
         | StoreError::UnsafeSqlite(_)
         | StoreError::Other(_) => Code::StoreUnavailable,
@@ -92,6 +93,7 @@ mod tests {
         check(store(&StoreError::ReadOnly("x".into())), 503, "store_unavailable", true);
         check(store(&StoreError::Locked), 503, "store_unavailable", true);
         check(store(&StoreError::Corrupt("x".into())), 503, "store_unavailable", true);
+        check(store(&StoreError::Disk("x".into())), 503, "store_unavailable", true);
         check(store(&StoreError::Other("x".into())), 503, "store_unavailable", true);
         check(store(&StoreError::Busy), 503, "host_busy", true);
         check(store(&StoreError::Closed), 503, "host_stopping", false);

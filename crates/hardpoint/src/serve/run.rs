@@ -47,7 +47,7 @@ pub(crate) async fn run(
     let (listener, url) = bind(order.listen).await?;
     let starter = open_starter(&order.places)?;
     let (engine, engine_loop) = Engine::start(order.engine, &order.places.plugins, starter)?;
-    let (jobs, jobs_loop) = Jobs::start(engine.clone(), store, order.jobs).await?;
+    let (jobs, jobs_loop) = Jobs::start(engine.clone(), store.clone(), order.jobs).await?;
     claim.announce(&url).map_err(|e| Failure::host("server.json cannot be written", &e))?;
     let (stop, stopped) = oneshot::channel::<()>();
     let stop_wanted = async move { drop(stopped.await) };
@@ -57,7 +57,7 @@ pub(crate) async fn run(
     let told = listening(&url);
     notify(State::Ready(&url));
     let (stop, drain) = (Some(stop), order.drain);
-    let server = Running { signals, claim, engine, engine_loop, jobs, jobs_loop, doors, stop, drain };
+    let server = Running { signals, claim, store, engine, engine_loop, jobs, jobs_loop, doors, stop, drain };
     match told {
         Ok(()) => server.until_ended().await,
         // Nobody can be told where it listens: then it must not stay behind.
@@ -68,6 +68,7 @@ pub(crate) async fn run(
 struct Running {
     signals: Signals,
     claim: Claim,
+    store: Store,
     engine: Engine,
     engine_loop: JoinHandle<()>,
     jobs: Jobs,
@@ -92,7 +93,8 @@ impl Running {
 
     /// Ends in order; another signal ends it at once.
     async fn end(self) -> Result<(), Failure> {
-        let Self { mut signals, claim, engine, engine_loop, jobs, jobs_loop, mut doors, stop, drain } = self;
+        let Self { mut signals, claim, store, engine, engine_loop, jobs, jobs_loop, mut doors, stop, drain } =
+            self;
         notify(State::Stopping);
         drop(stop);
         let close = async {
@@ -112,6 +114,7 @@ impl Running {
             tracing::info!("stopping: workers are ended");
             engine.stop().await;
             let _ = engine_loop.await;
+            store.close().await;
         };
         let at_once = tokio::select! {
             () = in_order => None,
