@@ -15,19 +15,19 @@ pub(crate) fn hand_in(server: &Server, plugin: &str, tool: &str, args: &Value, m
 
 /// Hands in a job that is accepted; its id.
 #[track_caller]
-fn submit(server: &Server, tool: &str, args: &Value, more: &Value) -> String {
+pub(crate) fn submit(server: &Server, tool: &str, args: &Value, more: &Value) -> String {
     let reply = hand_in(server, "well", tool, args, more);
     assert_eq!(reply.status, 202, "{}", reply.text);
     reply.json()["job_id"].as_str().unwrap().to_owned()
 }
 
-fn job(server: &Server, id: &str) -> Value {
+pub(crate) fn job(server: &Server, id: &str) -> Value {
     server.get(&format!("/v1/jobs/{id}")).json()
 }
 
 /// Waits until a job has this status; the job as it is then.
 #[track_caller]
-fn until(server: &Server, id: &str, status: &str) -> Value {
+pub(crate) fn until(server: &Server, id: &str, status: &str) -> Value {
     let mut last = Value::Null;
     let came = soon(PATIENCE, || {
         last = job(server, id);

@@ -26,6 +26,7 @@ mod http_streams;
 mod isolation;
 mod jobs;
 mod jobs_cli;
+mod jobs_disk;
 mod lifecycle;
 mod memory;
 mod neighbours;
