@@ -48,6 +48,22 @@ fn until_refused(server: &Server, name: &str) -> (Vec<String>, Reply) {
     panic!("nothing was refused");
 }
 
+/// Disables and enables the plugin until that is refused; what it was when that was last accepted.
+fn until_no_decision_is_kept(server: &Server) -> bool {
+    let mut enabled = true;
+    for _ in 0..1000 {
+        let verb = if enabled { "disable" } else { "enable" };
+        let reply = server.post(&format!("/v1/plugins/well/{verb}"), None);
+        if reply.status != 200 {
+            says(&reply, "the disk is full", "free some space");
+            assert_eq!(server.health("well")["enabled"], enabled, "what was refused has happened");
+            return enabled;
+        }
+        enabled = !enabled;
+    }
+    panic!("nothing was refused");
+}
+
 /// `hardpoint db` on a data folder.
 fn db(data: &Path, args: &[&str]) -> Answer {
     let mut cli = Cli::new(&[&["db"], args].concat());
@@ -80,6 +96,7 @@ fn a_full_disk_loses_nothing_and_is_written_to_again_when_there_is_room() {
     let (mut accepted, refusal) = until_refused(&server, "full");
     says(&refusal, "the disk is full", "free some space");
     goes_on(&server, &running);
+    let enabled = until_no_decision_is_kept(&server);
     // Its end is known, but not to the disk: nobody is told.
     server.wait_for("well", "INITIALIZED");
     assert_eq!(job(&server, &running)["status"], "running");
@@ -93,6 +110,9 @@ fn a_full_disk_loses_nothing_and_is_written_to_again_when_there_is_room() {
     assert_eq!(server.get("/v1/jobs").json()["count"], accepted.len() + 1, "what was refused is kept");
     disk.free();
     until(&server, &running, "completed");
+    if !enabled {
+        assert_eq!(server.post("/v1/plugins/well/enable", None).status, 200);
+    }
     wait_until("a job is accepted again", PATIENCE, || {
         let reply = hand_in(&server, "well", "echo", &json!({"text": "again"}), &json!({}));
         accepted.extend(reply.json()["job_id"].as_str().map(str::to_owned));

@@ -13,6 +13,7 @@ mod calls;
 mod cancel;
 mod cli;
 mod config;
+mod decisions;
 mod doctor;
 mod exits;
 mod faces;

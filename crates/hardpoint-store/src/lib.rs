@@ -20,7 +20,7 @@ mod writer;
 pub use check::{BackupError, Report};
 pub use error::StoreError;
 pub use op::{Attempt, AttemptEnd, Committed, Op};
-pub use read::{EventFilter, JobFilter, Page};
+pub use read::{EventFilter, JobFilter, Page, PluginFlags};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,8 +70,11 @@ impl Store {
 
     /// The same for what has no place in the order of anything else: it is neither refused because of what was refused
     /// before, nor is anything that follows refused because of it.
-    pub async fn commit_apart(&self, ops: Vec<Op>) -> Result<Committed, StoreError> {
-        self.writer.enqueue(None, ops).await
+    pub fn enqueue_apart(
+        &self,
+        ops: Vec<Op>,
+    ) -> impl Future<Output = Result<Committed, StoreError>> + Send + use<> {
+        self.writer.enqueue(None, ops)
     }
 
     /// Why the last thing that was to be written was not; `None` when it was.

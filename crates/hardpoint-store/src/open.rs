@@ -10,7 +10,10 @@ use rusqlite_migration::{M, Migrations};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-const STEPS: &[M<'_>] = &[M::up(include_str!("../migrations/001-jobs.sql"))];
+const STEPS: &[M<'_>] = &[
+    M::up(include_str!("../migrations/001-jobs.sql")),
+    M::up(include_str!("../migrations/002-plugin-flags.sql")),
+];
 /// One for each schema that was ever released, oldest first.
 const MIGRATIONS: Migrations<'_> = Migrations::from_slice(STEPS);
 

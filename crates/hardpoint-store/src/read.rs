@@ -57,6 +57,15 @@ pub struct EventFilter {
     pub limit: u32,
 }
 
+/// What somebody decided by hand about a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PluginFlags {
+    /// Whether calls are allowed; `None` while nobody has decided.
+    pub enabled: Option<bool>,
+    /// Whether it is unloaded.
+    pub unloaded: bool,
+}
+
 impl Readers {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let idle = (0..READERS).map(|_| readable(path)).collect::<Result<_, _>>()?;
@@ -138,11 +147,13 @@ impl Store {
         .await
     }
 
-    /// Which plugins are disabled or unloaded by hand: `(enabled, unloaded)` by name.
-    pub async fn plugins(&self) -> Result<BTreeMap<String, (bool, bool)>, StoreError> {
+    /// What somebody decided by hand about plugins, by name.
+    pub async fn plugins(&self) -> Result<BTreeMap<String, PluginFlags>, StoreError> {
         self.read(|connection| {
-            let mut find = connection.prepare_cached("SELECT name, enabled, unloaded FROM plugins")?;
-            let all = find.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+            let mut find = connection.prepare_cached("SELECT plugin, enabled, unloaded FROM plugin_flags")?;
+            let all = find.query_map([], |row| {
+                Ok((row.get(0)?, PluginFlags { enabled: row.get(1)?, unloaded: row.get(2)? }))
+            })?;
             Ok(all.collect::<Result<_, _>>()?)
         })
         .await

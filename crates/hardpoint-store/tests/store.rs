@@ -245,19 +245,36 @@ async fn a_store_that_is_closed_is_one_file_and_refuses_everything() {
 async fn what_stands_apart_is_not_refused_with_others_and_holds_nobody_up() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let plugin = |name: &str| Op::Plugin { name: name.to_owned(), enabled: false, unloaded: false };
+    let plugin = |name: &str| Op::Plugin { name: name.to_owned(), enabled: Some(false), unloaded: None };
     store.commit(0, vec![Op::PagesMax(1)]).await.unwrap();
     let large = "x".repeat(500_000);
-    assert_eq!(store.commit_apart(vec![plugin(&large)]).await, Err(StoreError::Full));
+    assert_eq!(store.enqueue_apart(vec![plugin(&large)]).await, Err(StoreError::Full));
     assert_eq!(store.trouble(), Some(StoreError::Full));
     store.commit(0, vec![plugin("a")]).await.unwrap();
     assert_eq!(store.trouble(), None);
     assert_eq!(store.commit(0, vec![plugin(&large)]).await, Err(StoreError::Full));
     assert_eq!(store.commit(0, vec![plugin("b")]).await, Err(StoreError::Full));
-    store.commit_apart(vec![plugin("c")]).await.unwrap();
+    store.enqueue_apart(vec![plugin("c")]).await.unwrap();
     store.commit(1, vec![plugin("d")]).await.unwrap();
     let kept: Vec<String> = store.plugins().await.unwrap().into_keys().collect();
     assert_eq!(kept, ["a", "c", "d"]);
+}
+
+#[tokio::test]
+async fn what_was_decided_about_a_plugin_is_kept_and_what_was_not_stays_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let decide = |enabled, unloaded| vec![Op::Plugin { name: "ocr".to_owned(), enabled, unloaded }];
+    for (enabled, unloaded, expected) in [
+        (None, Some(true), (None, true)),
+        (Some(false), None, (Some(false), true)),
+        (None, Some(false), (Some(false), false)),
+        (Some(true), Some(true), (Some(true), true)),
+    ] {
+        store.enqueue_apart(decide(enabled, unloaded)).await.unwrap();
+        let found = store.plugins().await.unwrap()["ocr"];
+        assert_eq!((found.enabled, found.unloaded), expected);
+    }
 }
 
 fn refused(folder: &Path) -> StoreError {

@@ -148,7 +148,12 @@ pub(crate) async fn fill(store: &Store) {
         ops.push(Op::Job(Box::new(job)));
         store.commit(0, ops).await.unwrap();
     }
-    for (name, enabled, unloaded) in [("ocr", true, false), ("report", false, false), ("voice", true, true)] {
+    for (name, enabled, unloaded) in [
+        ("ocr", Some(true), Some(false)),
+        ("report", Some(false), None),
+        ("voice", Some(true), Some(true)),
+        ("words", None, Some(true)),
+    ] {
         let name = name.to_owned();
         store.commit(0, vec![Op::Plugin { name, enabled, unloaded }]).await.unwrap();
     }
@@ -165,5 +170,7 @@ pub(crate) async fn dump(store: &Store) -> Value {
     let alive: Vec<JobId> = store.alive().await.unwrap().into_iter().map(|job| job.job_id).collect();
     let events = store.events(EventFilter { limit: 1000, ..EventFilter::default() }).await.unwrap();
     let plugins = store.plugins().await.unwrap();
+    let plugins: Map<String, Value> =
+        plugins.into_iter().map(|(name, flags)| (name, json!([flags.enabled, flags.unloaded]))).collect();
     json!({"jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins})
 }

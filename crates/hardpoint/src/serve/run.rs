@@ -5,7 +5,7 @@ use super::notify::{State, notify};
 use super::signals::{Ending, Signals};
 use crate::embedded::{Failure, Places, open_starter};
 use hardpoint_engine::jobs::{JobSettings, Jobs};
-use hardpoint_engine::{Engine, Settings};
+use hardpoint_engine::{Decisions, Engine, Settings};
 use hardpoint_server::ServerSettings;
 use hardpoint_server::access::{self, Tokens, TokensError};
 use hardpoint_store::Store;
@@ -46,7 +46,8 @@ pub(crate) async fn run(
     access::check_bind(order.listen, &tokens).map_err(|e| Failure::request(e.to_string(), e.hint()))?;
     let (listener, url) = bind(order.listen).await?;
     let starter = open_starter(&order.places)?;
-    let (engine, engine_loop) = Engine::start(order.engine, &order.places.plugins, starter)?;
+    let decisions = Decisions::read(store.clone()).await?;
+    let (engine, engine_loop) = Engine::start(order.engine, &order.places.plugins, starter, decisions)?;
     let (jobs, jobs_loop) = Jobs::start(engine.clone(), store.clone(), order.jobs).await?;
     claim.announce(&url).map_err(|e| Failure::host("server.json cannot be written", &e))?;
     let (stop, stopped) = oneshot::channel::<()>();
