@@ -5,7 +5,7 @@
 use crate::stage::root;
 use anyhow::{Context as _, Result, bail};
 use hardpoint_engine::jobs::{JobSettings, Jobs};
-use hardpoint_engine::{Engine, Settings, Starter};
+use hardpoint_engine::{Decisions, Engine, Settings, Starter};
 use hardpoint_server::ServerSettings;
 use hardpoint_store::Store;
 use serde_json::Value;
@@ -80,8 +80,10 @@ pub(crate) fn be_a_server(folder: &Path) -> Result<()> {
         let data = folder.join("data");
         fs::create_dir_all(&data)?;
         let starter = Starter::open(&data)?;
-        let (engine, running) = Engine::start(Settings::default(), &folder.join("plugins"), starter)?;
-        let (jobs, turns) = Jobs::start(engine.clone(), Store::open(&data)?, JobSettings::default()).await?;
+        let (settings, store) = (Settings::default(), Store::open(&data)?);
+        let decisions = Decisions::read(store.clone()).await?;
+        let (engine, running) = Engine::start(settings, &folder.join("plugins"), starter, decisions)?;
+        let (jobs, turns) = Jobs::start(engine.clone(), store, JobSettings::default()).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let settings = ServerSettings { data_dir: data, ..ServerSettings::default() };

@@ -2,10 +2,12 @@
 //! what each of them may leave behind.
 
 mod cli;
+mod disk;
 mod host;
 mod server;
 
 pub(crate) use cli::{Answer, Cli};
+pub(crate) use disk::Disk;
 pub(crate) use host::{TestHost, busy, request};
 pub(crate) use server::{Reply, Server, Serving, reply, run_tool, try_reply};
 

@@ -89,6 +89,16 @@ impl Serving {
         self.folder.path().join("data")
     }
 
+    /// With its data in another folder, for example on a disk of its own.
+    pub(crate) fn data_in(self, folder: &Path) -> Self {
+        for shared in ["envs", "tools"] {
+            symlink(shared_data().join(shared), folder.join(shared)).unwrap();
+        }
+        fs::remove_dir_all(self.data()).unwrap();
+        symlink(folder, self.data()).unwrap();
+        self
+    }
+
     /// With a `hardpoint.yaml` in the server's current folder.
     pub(crate) fn config(self, yaml: &str) -> Self {
         fs::write(self.folder.path().join("here/hardpoint.yaml"), yaml).unwrap();

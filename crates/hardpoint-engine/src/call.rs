@@ -8,6 +8,7 @@ use crate::core::{Input, LifeId};
 use crate::engine::Engine;
 use crate::snapshot::PluginView;
 use hardpoint_model::{ExitReason, JobError, PluginState};
+use hardpoint_store::StoreError;
 use hardpoint_supervisor::{Call, CallEvent, CallOutput, CallRequest, WorkerLost};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -52,6 +53,9 @@ pub enum Refusal {
     /// The plugin's own hook failed.
     #[error("{0}")]
     Hook(Box<JobError>),
+    /// What was decided could not be kept; it did not happen.
+    #[error("it could not be kept: {0}")]
+    Store(StoreError),
 }
 
 /// Why a call brought no result.

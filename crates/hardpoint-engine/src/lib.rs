@@ -14,6 +14,7 @@ mod activity;
 mod call;
 mod catalog;
 mod core;
+mod decisions;
 mod engine;
 pub mod jobs;
 pub mod limits;
@@ -25,6 +26,7 @@ mod watch;
 
 pub use call::{CallFailed, CallFailure, CallStep, Done, Refusal, RunningCall};
 pub use catalog::{Catalog, CatalogError, Installed, read_bounded};
+pub use decisions::Decisions;
 pub use engine::{Answer, Engine, Verb};
 pub use settings::{PluginSettings, Settings};
 pub use snapshot::{PluginView, Snapshot};

@@ -56,8 +56,10 @@ pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 pub const JOB_WAIT_SECONDS: u32 = 30;
 /// Longest wait for a job.
 pub const JOB_WAIT_SECONDS_MAX: u32 = 3600;
-/// When a caller who met a full queue or a disk that refuses should come back.
+/// When a caller who met a full queue should come back.
 pub const JOB_RETRY_AFTER: Duration = Duration::from_secs(2);
+/// When a caller who met a disk that refuses should come back: the host tries it every second.
+pub const STORE_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Tokens in `tokens.json`: each request is compared with all of them.
 pub const TOKENS_MAX: usize = 256;
 /// Bytes of `tokens.json`: [`TOKENS_MAX`] of them at 500 bytes.

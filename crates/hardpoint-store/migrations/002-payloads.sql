@@ -1,4 +1,4 @@
--- The payloads of four types of events have other fields.
+-- The payloads of five types of events have other fields.
 
 UPDATE events SET kind = json_object('type', 'CANCEL_PHASE_CHANGED', 'payload',
     json_object('from', NULL, 'to', kind ->> '$.payload.phase'))
@@ -17,3 +17,7 @@ UPDATE events SET kind = json_object('type', 'SEQUENCE_ADVANCED', 'payload',
     json_object('prior_job_id', job, 'prior_step_index', kind ->> '$.payload.index',
         'prior_success', json(iif(kind ->> '$.payload.status' = 'completed', 'true', 'false'))))
     WHERE kind ->> '$.type' = 'SEQUENCE_ADVANCED';
+
+UPDATE events SET kind = json_object('type', 'RESOURCE_SNAPSHOT', 'payload', json_object('snapshot',
+    json_set(kind -> '$.payload', '$.timestamp', strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000000.0, 'unixepoch'))))
+    WHERE kind ->> '$.type' = 'RESOURCE_SNAPSHOT';

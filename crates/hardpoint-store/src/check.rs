@@ -1,14 +1,15 @@
 //! Looking after the file: is it sound, and a copy of it while it is in use.
 //!
-//! Owns `hardpoint db check|backup`. Must not change anything.
+//! Owns `hardpoint db check|backup`. Must not change anything that is in it.
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::open::readable;
-use rusqlite::backup::Backup;
+use crate::open::inspectable;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
-use std::path::Path;
-use std::time::Duration;
+use std::io;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,64 +31,144 @@ impl Report {
     }
 }
 
-/// Pages copied between two looks at the writer.
-const PAGES_AT_ONCE: i32 = 256;
-
 impl Store {
     /// Looks at a file that may be in use. Waits for the disk: not for a runtime's threads.
     pub fn check(path: &Path) -> Result<Report, StoreError> {
-        let connection = readable(path)?;
-        let mut look = connection.prepare("PRAGMA integrity_check(20)")?;
-        let lines = look.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-        let number = |sql: &str| {
-            let number: Result<i64, _> = connection.query_row(sql, [], |row| row.get(0));
-            number.map(|number| u64::try_from(number).unwrap_or(0))
-        };
-        let mut faults = Vec::new();
-        for (sql, what) in FAULTS {
-            let count = number(sql)?;
-            if count > 0 {
-                faults.push(format!("{count} {what}"));
-            }
+        let (connection, version) = inspectable(path)?;
+        let mut report = Report { damage: damage(&connection)?, faults: Vec::new(), jobs: 0, last_event: 0 };
+        // What is in a damaged file is worth a look, but not an error more.
+        match faults(&connection, version, &mut report) {
+            Err(StoreError::Corrupt(why)) if report.damage.is_empty() => report.damage.push(why),
+            Err(StoreError::Corrupt(_)) | Ok(()) => {}
+            Err(error) => return Err(error),
         }
-        Ok(Report {
-            damage: lines.into_iter().filter(|line| line != "ok").collect(),
-            faults,
-            jobs: number("SELECT count(*) FROM jobs")?,
-            last_event: number("SELECT coalesce(max(number), 0) FROM events")?,
-        })
+        Ok(report)
     }
 
-    /// A copy as of now, while the file is in use. Waits for the disk: not for a runtime's threads.
-    pub fn backup(path: &Path, to: &Path) -> Result<(), StoreError> {
-        let from = readable(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let mut to = Connection::open_with_flags(to, flags)?;
-        Backup::new(&from, &mut to)?.run_to_completion(PAGES_AT_ONCE, Duration::ZERO, None)?;
+    /// A whole copy as of now, while the file is in use. It appears when it is complete, and never in the place of
+    /// another file. Waits for the disk: not for a runtime's threads.
+    pub fn backup(path: &Path, to: &Path) -> Result<(), BackupError> {
+        let (from, _) = inspectable(path)?;
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let beside = NamedTempFile::new_in(folder).map_err(|e| BackupError::of(to, &e))?;
+        copy(&from, beside.path()).map_err(|error| match error {
+            StoreError::Full => BackupError::of(to, &io::ErrorKind::StorageFull.into()),
+            error => BackupError::Store(error),
+        })?;
+        beside.as_file().sync_all().map_err(|e| BackupError::of(to, &e))?;
+        beside.persist_noclobber(to).map_err(|e| BackupError::of(to, &e.error))?;
         Ok(())
     }
 }
 
-/// What can never be true of a host that keeps its promises.
-const FAULTS: [(&str, &str); 5] = [
+/// Why there is no copy.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// The database cannot be read.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// There is a file of that name.
+    #[error("{} is there already", .0.display())]
+    Taken(PathBuf),
+    /// It cannot be written.
+    #[error("{} cannot be written ({why})", to.display())]
+    Target {
+        /// The copy.
+        to: PathBuf,
+        /// Why.
+        why: String,
+    },
+}
+
+impl BackupError {
+    fn of(to: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => Self::Taken(to.to_owned()),
+            _ => Self::Target { to: to.to_owned(), why: error.to_string() },
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Taken(_) => "name a file that is not: a backup is never overwritten",
+            Self::Target { .. } => "name a file in a folder that is there, can be written to, and has room",
+        }
+    }
+}
+
+/// All of it in one step: between two, a server that is busy would change the file, and the copy begin anew.
+fn copy(from: &Connection, to: &Path) -> Result<(), StoreError> {
+    let mut to = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Nobody sees it before it is complete, and then it is synced as a whole.
+    to.pragma_update(None, "journal_mode", "off")?;
+    to.pragma_update(None, "synchronous", "off")?;
+    match Backup::new(from, &mut to)?.step(-1)? {
+        StepResult::Done => {}
+        _ => return Err(StoreError::Locked),
+    }
+    // A copy that cannot be trusted is worse than none.
+    match damage(&to)?.into_iter().next() {
+        Some(found) => Err(StoreError::Corrupt(found)),
+        None => Ok(()),
+    }
+}
+
+/// What SQLite finds wrong with the file.
+fn damage(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let read = || -> Result<Vec<String>, StoreError> {
+        let mut look = connection.prepare("PRAGMA integrity_check(20)")?;
+        Ok(look.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    };
+    match read() {
+        Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
+        Err(StoreError::Corrupt(why)) => Ok(vec![why]),
+        Err(error) => Err(error),
+    }
+}
+
+fn faults(connection: &Connection, version: u32, report: &mut Report) -> Result<(), StoreError> {
+    let number = |sql: &str| -> Result<u64, StoreError> {
+        let number: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(u64::try_from(number).unwrap_or(0))
+    };
+    for (since, sql, what) in FAULTS {
+        let count = if version >= since { number(sql)? } else { 0 };
+        if count > 0 {
+            report.faults.push(format!("{count} {what}"));
+        }
+    }
+    report.jobs = number("SELECT count(*) FROM jobs")?;
+    report.last_event = number("SELECT coalesce(max(number), 0) FROM events")?;
+    Ok(())
+}
+
+/// What can never be true of a host that keeps its promises, and since which schema it can be asked.
+const FAULTS: [(u32, &str, &str); 5] = [
     (
+        1,
         "SELECT count(*) FROM jobs WHERE status IN ('completed', 'failed', 'cancelled') AND completed_at IS NULL",
         "jobs ended without a time",
     ),
     (
+        1,
         "SELECT count(*) FROM (SELECT job, stage FROM attempts WHERE ended_at IS NULL GROUP BY job, stage HAVING count(*) > 1)",
         "stages run twice at once",
     ),
     (
+        1,
         "SELECT count(*) FROM jobs WHERE NOT EXISTS (SELECT 1 FROM stages WHERE job = jobs.id)",
         "jobs have no stage",
     ),
     (
+        1,
         "SELECT count(*) FROM jobs WHERE status = 'completed' AND EXISTS
             (SELECT 1 FROM stages WHERE job = jobs.id AND status IN ('pending', 'running'))",
         "jobs are completed with a stage that is not over",
     ),
     (
+        1,
         "SELECT coalesce(max(number) - min(number) + 1, 0) - count(*) FROM events",
         "numbers are missing between events",
     ),

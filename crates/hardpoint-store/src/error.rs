@@ -2,8 +2,10 @@
 //!
 //! Owns the translation of SQLite's codes into what a person can act on.
 
-use rusqlite::ErrorCode;
-use std::path::PathBuf;
+use rusqlite::{ErrorCode, ffi};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// The store could not do it. Nothing of it was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +25,9 @@ pub enum StoreError {
     /// A newer version of the program wrote it.
     #[error("the database {0} was written by a newer version of Hardpoint")]
     TooNew(PathBuf),
+    /// The disk did not do what it was asked, and it is not known why.
+    #[error("the disk that the database is on failed ({0})")]
+    Disk(String),
     /// This build has a SQLite that may damage databases.
     #[error("SQLite {0} may damage databases: 3.51.3 or newer is needed")]
     UnsafeSqlite(String),
@@ -48,7 +53,10 @@ impl StoreError {
             Self::ReadOnly(_) => {
                 "make the data folder writable for this user, or name another with `--data-dir DIR`"
             }
-            Self::Locked => "end the other server, or name another folder with `--data-dir DIR`",
+            Self::Locked => {
+                "end the program that has it locked, or name another folder with `--data-dir DIR`"
+            }
+            Self::Disk(_) => "look at that disk, its quota and the system's log",
             Self::Corrupt(_) => "look at it with `hardpoint db check`; restore a backup if it cannot be read",
             Self::TooNew(_) => "use the newer version, or another folder with `--data-dir DIR`",
             Self::UnsafeSqlite(_) => "build Hardpoint with its own SQLite",
@@ -62,8 +70,12 @@ impl StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let text = error.to_string();
+        let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
+            // The index of the write-ahead log is the one file that grows otherwise than by a write.
+            Some(ErrorCode::SystemIoFailure) if extended == Some(ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
+            Some(ErrorCode::SystemIoFailure) => Self::Disk(text),
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Self::ReadOnly(text)
             }
@@ -72,6 +84,24 @@ impl From<rusqlite::Error> for StoreError {
             // What is too long for a value would be tomorrow, too.
             Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig) => Self::Conflict(text),
             _ => Self::Other(text),
+        }
+    }
+}
+
+impl StoreError {
+    /// The same, with what can be learned from the file at `path`: SQLite does not say why a write failed.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        let Self::Disk(text) = self else { return self };
+        match File::options().append(true).open(path) {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                Self::ReadOnly(e.to_string())
+            }
+            Ok(_) | Err(_) => Self::Disk(text),
         }
     }
 }

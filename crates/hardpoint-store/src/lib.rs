@@ -17,10 +17,10 @@ mod read;
 mod rows;
 mod writer;
 
-pub use check::Report;
+pub use check::{BackupError, Report};
 pub use error::StoreError;
 pub use op::{Attempt, AttemptEnd, Committed, Op};
-pub use read::{EventFilter, JobFilter, Page};
+pub use read::{EventFilter, JobFilter, Page, PluginFlags};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,8 +29,9 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Store {
     path: Arc<Path>,
-    writer: writer::Writer,
+    // Before the writer: the connection that is closed last is the one that can tidy up.
     readers: Arc<read::Readers>,
+    writer: writer::Writer,
 }
 
 impl Store {
@@ -39,8 +40,16 @@ impl Store {
         let path = Self::path_in(data_dir);
         let connection = open::writable(&path)?;
         let readers = read::Readers::open(&path)?;
-        let writer = writer::Writer::start(connection)?;
-        Ok(Self { path: path.into(), writer, readers: Arc::new(readers) })
+        let path: Arc<Path> = path.into();
+        let writer = writer::Writer::start(connection, Arc::clone(&path))?;
+        Ok(Self { path, readers: Arc::new(readers), writer })
+    }
+
+    /// Writes what still waits, and closes the file; everything that is asked of any clone afterwards is refused.
+    /// What remains is one file with everything in it, unless another process has it open.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
     }
 
     /// Where the file below `data_dir` is.
@@ -59,12 +68,26 @@ impl Store {
         self.enqueue(epoch, ops.into()).await
     }
 
+    /// The same for what has no place in the order of anything else: it is neither refused because of what was refused
+    /// before, nor is anything that follows refused because of it.
+    pub fn enqueue_apart(
+        &self,
+        ops: Vec<Op>,
+    ) -> impl Future<Output = Result<Committed, StoreError>> + Send + use<> {
+        self.writer.enqueue(None, ops.into())
+    }
+
+    /// Why the last thing that was to be written was not; `None` when it was.
+    pub fn trouble(&self) -> Option<StoreError> {
+        self.writer.trouble()
+    }
+
     /// The same, with its place in the order taken now and not when the future is first polled.
     pub fn enqueue(
         &self,
         epoch: u64,
         ops: Arc<[Op]>,
     ) -> impl Future<Output = Result<Committed, StoreError>> + Send + use<> {
-        self.writer.enqueue(epoch, ops)
+        self.writer.enqueue(Some(epoch), ops)
     }
 }

@@ -16,3 +16,5 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 pub const VALUE_BYTES_MAX: i32 = 32 << 20;
 /// The oldest SQLite without the fault that can damage a write-ahead log while it is reset.
 pub const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// How long a store that is closed waits for those who still read.
+pub const CLOSE_PATIENCE: Duration = Duration::from_secs(2);

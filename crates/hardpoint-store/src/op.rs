@@ -41,14 +41,14 @@ pub enum Op {
     AttemptEnded(Box<AttemptEnd>),
     /// Something happened.
     Event(Box<NewEvent>),
-    /// A plugin is enabled or disabled, unloaded by hand or not.
+    /// Somebody decided something about a plugin; what is not given here stays as it is.
     Plugin {
         /// Its name.
         name: String,
         /// Whether calls are allowed.
-        enabled: bool,
-        /// Whether somebody unloaded it.
-        unloaded: bool,
+        enabled: Option<bool>,
+        /// Whether it is unloaded.
+        unloaded: Option<bool>,
     },
     /// The file may have this many pages at most: how a full disk is made in a test.
     #[doc(hidden)]
@@ -122,8 +122,8 @@ pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<Committed, St
             Op::PagesMax(pages) => connection.pragma_update(None, "max_page_count", pages)?,
             Op::Event(event) => committed.events.push(append(connection, event)?),
             Op::Plugin { name, enabled, unloaded } => {
-                let sql = "INSERT INTO plugins (name, enabled, unloaded) VALUES (?1, ?2, ?3)
-                           ON CONFLICT (name) DO UPDATE SET enabled = ?2, unloaded = ?3";
+                let sql = "INSERT INTO plugin_flags (plugin, enabled, unloaded) VALUES (?1, ?2, coalesce(?3, 0))
+                           ON CONFLICT (plugin) DO UPDATE SET enabled = coalesce(?2, enabled), unloaded = coalesce(?3, unloaded)";
                 connection.prepare_cached(sql)?.execute(params![name, enabled, unloaded])?;
             }
         }

@@ -4,7 +4,7 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::limits::{PAGE_MAX, READERS};
+use crate::limits::{CLOSE_PATIENCE, PAGE_MAX, READERS};
 use crate::open::readable;
 use crate::rows;
 use hardpoint_model::job::{Event, Job, JobId, JobStatus, Stage};
@@ -57,10 +57,27 @@ pub struct EventFilter {
     pub limit: u32,
 }
 
+/// What somebody decided by hand about a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PluginFlags {
+    /// Whether calls are allowed; `None` while nobody has decided.
+    pub enabled: Option<bool>,
+    /// Whether it is unloaded.
+    pub unloaded: bool,
+}
+
 impl Readers {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let idle = (0..READERS).map(|_| readable(path)).collect::<Result<_, _>>()?;
         Ok(Self { idle: Mutex::new(idle), turns: Arc::new(Semaphore::new(READERS)) })
+    }
+
+    /// Waits for those who read, within bounds, and lets nobody else.
+    pub(crate) async fn close(&self) {
+        let all = u32::try_from(READERS).unwrap_or(u32::MAX);
+        let _all = tokio::time::timeout(CLOSE_PATIENCE, self.turns.acquire_many(all)).await;
+        self.turns.close();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -142,11 +159,13 @@ impl Store {
         .await
     }
 
-    /// Which plugins are disabled or unloaded by hand: `(enabled, unloaded)` by name.
-    pub async fn plugins(&self) -> Result<BTreeMap<String, (bool, bool)>, StoreError> {
+    /// What somebody decided by hand about plugins, by name.
+    pub async fn plugins(&self) -> Result<BTreeMap<String, PluginFlags>, StoreError> {
         self.read(|connection| {
-            let mut find = connection.prepare_cached("SELECT name, enabled, unloaded FROM plugins")?;
-            let all = find.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+            let mut find = connection.prepare_cached("SELECT plugin, enabled, unloaded FROM plugin_flags")?;
+            let all = find.query_map([], |row| {
+                Ok((row.get(0)?, PluginFlags { enabled: row.get(1)?, unloaded: row.get(2)? }))
+            })?;
             Ok(all.collect::<Result<_, _>>()?)
         })
         .await
@@ -166,7 +185,7 @@ impl Store {
             let answer = query(&connection);
             readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             drop(turn);
-            answer
+            answer.map_err(|error| error.at(&path))
         });
         asked.await.unwrap_or(Err(StoreError::Closed))
     }

@@ -7,28 +7,30 @@ use crate::error::StoreError;
 use crate::limits::{COMMIT_QUEUE, GROUP_MAX};
 use crate::op::{Committed, Op, apply};
 use rusqlite::{Connection, TransactionBehavior};
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use tokio::sync::{mpsc, oneshot};
 
 type Answer = Result<Committed, StoreError>;
 
 struct Commit {
-    epoch: u64,
+    /// Its place in an order of commits, if it has one.
+    epoch: Option<u64>,
     ops: Arc<[Op]>,
     reply: Option<oneshot::Sender<Answer>>,
 }
 
+/// What waits for the thread.
+enum Asked {
+    Commit(Commit),
+    Close(oneshot::Sender<()>),
+}
+
 impl Commit {
-    fn answer(mut self, answer: Answer) {
+    fn answer(&mut self, answer: Answer) {
         if let Some(reply) = self.reply.take() {
             let _ = reply.send(answer);
-        }
-    }
-
-    fn refuse(&mut self, error: &StoreError) {
-        if let Some(reply) = self.reply.take() {
-            let _ = reply.send(Err(error.clone()));
         }
     }
 }
@@ -36,8 +38,23 @@ impl Commit {
 /// The way to the thread. Cheap to clone; the thread ends with the last clone, after what waits is written.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
-    queue: mpsc::Sender<Commit>,
+    queue: mpsc::Sender<Asked>,
+    trouble: Trouble,
     _thread: Arc<Joined>,
+}
+
+/// Why the last transaction failed, while no other has gone well.
+#[derive(Debug, Clone, Default)]
+struct Trouble(Arc<Mutex<Option<StoreError>>>);
+
+impl Trouble {
+    fn get(&self) -> Option<StoreError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, trouble: Option<StoreError>) -> Option<StoreError> {
+        std::mem::replace(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), trouble)
+    }
 }
 
 /// Waits for the thread, so that a store that was dropped is closed.
@@ -53,16 +70,31 @@ impl Drop for Joined {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Connection) -> Result<Self, StoreError> {
-        let (queue, commits) = mpsc::channel(COMMIT_QUEUE);
-        let thread = Builder::new().name("store".to_owned()).spawn(move || run(connection, commits));
+    pub(crate) fn start(connection: Connection, path: Arc<Path>) -> Result<Self, StoreError> {
+        let (queue, asked) = mpsc::channel(COMMIT_QUEUE);
+        let trouble = Trouble::default();
+        let mut thread = Thread { connection, path, refused: None, trouble: trouble.clone() };
+        let thread = Builder::new().name("store".to_owned()).spawn(move || {
+            let closed = thread.run(asked);
+            if let Err((_, error)) = thread.connection.close() {
+                tracing::warn!(%error, "the database was not closed in order");
+            }
+            if let Some(whom) = closed {
+                let _ = whom.send(());
+            }
+        });
         let thread = thread.map_err(|e| StoreError::Other(e.to_string()))?;
-        Ok(Self { queue, _thread: Arc::new(Joined(Some(thread))) })
+        Ok(Self { queue, trouble, _thread: Arc::new(Joined(Some(thread))) })
     }
 
-    pub(crate) fn enqueue(&self, epoch: u64, ops: Arc<[Op]>) -> impl Future<Output = Answer> + Send + use<> {
+    pub(crate) fn enqueue(
+        &self,
+        epoch: Option<u64>,
+        ops: Arc<[Op]>,
+    ) -> impl Future<Output = Answer> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.queue.try_send(Commit { epoch, ops, reply: Some(reply) }).map_err(|e| match e {
+        let commit = Asked::Commit(Commit { epoch, ops, reply: Some(reply) });
+        let sent = self.queue.try_send(commit).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
         });
@@ -71,36 +103,86 @@ impl Writer {
             answer.await.unwrap_or(Err(StoreError::Closed))
         }
     }
+
+    /// Lets the thread write what waits, and end.
+    pub(crate) async fn close(&self) {
+        let (closed, done) = oneshot::channel();
+        if self.queue.send(Asked::Close(closed)).await.is_ok() {
+            let _ = done.await;
+        }
+    }
+
+    pub(crate) fn trouble(&self) -> Option<StoreError> {
+        self.trouble.get()
+    }
 }
 
-fn run(mut connection: Connection, mut commits: mpsc::Receiver<Commit>) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
-    // The last failure of the disk, and the first epoch that is not refused because of it.
-    let mut refused: Option<(StoreError, u64)> = None;
-    while commits.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
-        group.retain_mut(|commit| match &refused {
-            Some((error, epoch)) if commit.epoch < *epoch => {
-                commit.refuse(error);
-                false
+struct Thread {
+    connection: Connection,
+    path: Arc<Path>,
+    /// The last failure of the disk, and the first epoch that is not refused because of it.
+    refused: Option<(StoreError, u64)>,
+    trouble: Trouble,
+}
+
+impl Thread {
+    /// Runs until nobody can ask any more, or somebody closes; whom that one tells when it is done.
+    fn run(&mut self, mut asked: mpsc::Receiver<Asked>) -> Option<oneshot::Sender<()>> {
+        let mut waiting = Vec::with_capacity(GROUP_MAX);
+        let mut closed = None;
+        while closed.is_none() && asked.blocking_recv_many(&mut waiting, GROUP_MAX) > 0 {
+            let mut group = Vec::with_capacity(waiting.len());
+            for one in waiting.drain(..) {
+                match one {
+                    Asked::Commit(commit) if closed.is_none() => group.extend(self.admit(commit)),
+                    // Dropped: whoever sent it learns that the store is closed.
+                    Asked::Commit(_) => {}
+                    Asked::Close(whom) => closed = Some(whom),
+                }
             }
-            _ => true,
-        });
-        match write(&mut connection, &group) {
+            self.write_group(group);
+        }
+        closed
+    }
+
+    /// A commit that is not behind what the disk refused.
+    fn admit(&self, mut commit: Commit) -> Option<Commit> {
+        match &self.refused {
+            Some((error, first)) if commit.epoch.is_some_and(|epoch| epoch < *first) => {
+                commit.answer(Err(error.clone()));
+                None
+            }
+            _ => Some(commit),
+        }
+    }
+
+    fn write_group(&mut self, group: Vec<Commit>) {
+        if group.is_empty() {
+            return;
+        }
+        match write(&mut self.connection, &group) {
             Ok(answers) => {
-                for (commit, answer) in group.drain(..).zip(answers) {
+                if self.trouble.set(None).is_some() {
+                    tracing::info!("the database is written to again");
+                }
+                for (mut commit, answer) in group.into_iter().zip(answers) {
                     commit.answer(answer);
                 }
             }
             Err(error) => {
-                tracing::error!(%error, commits = group.len(), "nothing was written");
-                let epoch = group.iter().map(|commit| commit.epoch).max().unwrap_or(0);
-                group.drain(..).for_each(|mut commit| commit.refuse(&error));
-                refused = Some((error, epoch.saturating_add(1)));
+                let error = error.at(&self.path);
+                // Whoever has to write tries again and again: one line for each new reason is enough.
+                if self.trouble.set(Some(error.clone())).as_ref() != Some(&error) {
+                    tracing::error!(%error, hint = error.hint(), commits = group.len(), "nothing was written");
+                }
+                if let Some(last) = group.iter().filter_map(|commit| commit.epoch).max() {
+                    self.refused = Some((error.clone(), last.saturating_add(1)));
+                }
+                for mut commit in group {
+                    commit.answer(Err(error.clone()));
+                }
             }
         }
-    }
-    if let Err((_, error)) = connection.close() {
-        tracing::warn!(%error, "the database was not closed in order");
     }
 }
 

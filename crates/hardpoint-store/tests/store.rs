@@ -4,9 +4,10 @@
 use hardpoint_model::Category;
 use hardpoint_model::JobError;
 use hardpoint_model::job::{Event, EventKind, Job, JobId, JobStatus, NewEvent, Stage};
-use hardpoint_store::{Attempt, AttemptEnd, EventFilter, JobFilter, Op, Store, StoreError};
+use hardpoint_store::{Attempt, AttemptEnd, BackupError, EventFilter, JobFilter, Op, Store, StoreError};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use std::fs;
 use std::path::Path;
 
 fn job(key: Option<&str>) -> Job {
@@ -188,6 +189,92 @@ async fn a_copy_made_while_it_is_written_to_is_sound() {
     writing.await.unwrap();
     let report = Store::check(&to).unwrap();
     assert!(report.is_sound() && report.jobs >= 50, "{report:?}");
+}
+
+#[test]
+fn a_copy_never_takes_the_place_of_a_file_and_leaves_nothing_when_it_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let (from, to) = (Store::path_in(folder.path()), folder.path().join("copy.db"));
+    fs::write(&to, "mine").unwrap();
+    let taken = Store::backup(&from, &to).unwrap_err();
+    assert!(matches!(taken, BackupError::Taken(_)), "{taken}");
+    assert_eq!(fs::read_to_string(&to).unwrap(), "mine");
+    let nowhere = Store::backup(&from, &folder.path().join("gone/copy.db")).unwrap_err();
+    assert!(matches!(nowhere, BackupError::Target { .. }), "{nowhere}");
+    fs::write(&from, "this is not a database, by any measure".repeat(50)).unwrap();
+    let damaged = Store::backup(&from, &folder.path().join("other.db")).unwrap_err();
+    assert!(matches!(damaged, BackupError::Store(StoreError::Corrupt(_))), "{damaged}");
+    assert_eq!(names(folder.path()), ["copy.db", "hardpoint.db"]);
+}
+
+/// What is in a folder, by name.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn a_store_that_is_closed_is_one_file_and_refuses_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let clone = store.clone();
+    let job = job(None);
+    let accepted = store.commit(0, vec![Op::Submit(Box::new(job.clone()))]);
+    let (accepted, ()) = tokio::join!(accepted, store.close());
+    accepted.unwrap();
+    assert_eq!(names(folder.path()), ["hardpoint.db"]);
+    assert_eq!(clone.commit(0, Vec::new()).await, Err(StoreError::Closed));
+    assert_eq!(clone.job(job.job_id).await, Err(StoreError::Closed));
+    clone.close().await;
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.job(job.job_id).await.unwrap(), Some(job));
+    // Whoever only looks leaves nothing, either; not even while it is in use.
+    assert!(Store::check(store.path()).unwrap().is_sound());
+    drop(store);
+    assert_eq!(names(folder.path()), ["hardpoint.db"]);
+    assert!(Store::check(&Store::path_in(folder.path())).unwrap().is_sound());
+    assert_eq!(names(folder.path()), ["hardpoint.db"]);
+}
+
+#[tokio::test]
+async fn what_stands_apart_is_not_refused_with_others_and_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let plugin = |name: &str| Op::Plugin { name: name.to_owned(), enabled: Some(false), unloaded: None };
+    store.commit(0, vec![Op::PagesMax(1)]).await.unwrap();
+    let large = "x".repeat(500_000);
+    assert_eq!(store.enqueue_apart(vec![plugin(&large)]).await, Err(StoreError::Full));
+    assert_eq!(store.trouble(), Some(StoreError::Full));
+    store.commit(0, vec![plugin("a")]).await.unwrap();
+    assert_eq!(store.trouble(), None);
+    assert_eq!(store.commit(0, vec![plugin(&large)]).await, Err(StoreError::Full));
+    assert_eq!(store.commit(0, vec![plugin("b")]).await, Err(StoreError::Full));
+    store.enqueue_apart(vec![plugin("c")]).await.unwrap();
+    store.commit(1, vec![plugin("d")]).await.unwrap();
+    let kept: Vec<String> = store.plugins().await.unwrap().into_keys().collect();
+    assert_eq!(kept, ["a", "c", "d"]);
+}
+
+#[tokio::test]
+async fn what_was_decided_about_a_plugin_is_kept_and_what_was_not_stays_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let decide = |enabled, unloaded| vec![Op::Plugin { name: "ocr".to_owned(), enabled, unloaded }];
+    for (enabled, unloaded, expected) in [
+        (None, Some(true), (None, true)),
+        (Some(false), None, (Some(false), true)),
+        (None, Some(false), (Some(false), false)),
+        (Some(true), Some(true), (Some(true), true)),
+    ] {
+        store.enqueue_apart(decide(enabled, unloaded)).await.unwrap();
+        let found = store.plugins().await.unwrap()["ocr"];
+        assert_eq!((found.enabled, found.unloaded), expected);
+    }
 }
 
 fn refused(folder: &Path) -> StoreError {

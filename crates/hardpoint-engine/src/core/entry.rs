@@ -9,6 +9,7 @@ use crate::limits::{HISTORY_MAX, REASON_BYTES_MAX};
 use hardpoint_model::health::{Life, StartTimes};
 use hardpoint_model::restart::{Attempts, Ended, Verdict};
 use hardpoint_model::{ExitReason, JobError, PluginEvent, PluginState};
+use hardpoint_store::PluginFlags;
 use hardpoint_supervisor::Captured;
 use hardpoint_wire::LogLevel;
 use jiff::{SignedDuration, Timestamp};
@@ -62,6 +63,10 @@ pub(crate) struct Entry<W> {
     pub(crate) enabled: bool,
     /// Somebody unloaded it.
     pub(crate) unloaded: bool,
+    /// What is on disk of what somebody decided.
+    pub(super) flags: PluginFlags,
+    /// Decisions on their way to the disk.
+    pub(super) being_kept: u32,
     pub(crate) starting: Option<String>,
     pub(crate) ready_at: Option<Instant>,
     pub(crate) times: Option<StartTimes>,
@@ -86,7 +91,7 @@ impl<W> Phase<W> {
 }
 
 impl<W: Clone> Entry<W> {
-    pub(super) fn new(installed: Installed, enabled: bool, now: Now) -> Self {
+    pub(super) fn new(installed: Installed, enabled: bool, flags: PluginFlags, now: Now) -> Self {
         Self {
             name: installed.name().to_owned(),
             installed: Arc::new(installed),
@@ -97,7 +102,9 @@ impl<W: Clone> Entry<W> {
             incarnation: 1,
             phase: Phase::Idle,
             enabled,
-            unloaded: false,
+            unloaded: flags.unloaded,
+            flags,
+            being_kept: 0,
             starting: None,
             ready_at: None,
             times: None,
@@ -123,6 +130,11 @@ impl<W: Clone> Entry<W> {
             Phase::Idle | Phase::Up(_) => true,
             Phase::Starting | Phase::Stopping { .. } => false,
         }
+    }
+
+    /// Whether it is started when it is found.
+    pub(super) fn starts_by_itself(&self) -> bool {
+        self.enabled && !self.unloaded && self.conflict.is_none()
     }
 
     pub(super) fn was_never_started(&self) -> bool {

@@ -4,10 +4,12 @@
 //! this sense: an input and the time go in, effects come out. It never waits, reads or starts anything, and it
 //! does not look into a worker `W`; it only hands it back.
 
+mod asked;
 mod entry;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use asked::{Change, Wish};
 pub(crate) use entry::{Entry, Phase};
 
 use crate::activity::Activity;
@@ -17,6 +19,7 @@ use entry::{Then, Why};
 use hardpoint_model::health::StartTimes;
 use hardpoint_model::restart::Ended;
 use hardpoint_model::{Exit, ExitReason, JobError, PluginEvent};
+use hardpoint_store::{PluginFlags, StoreError};
 use hardpoint_supervisor::Captured;
 use hardpoint_wire::LogLevel;
 use jiff::Timestamp;
@@ -56,8 +59,10 @@ pub(crate) struct StartFailed {
 /// Something happened.
 #[derive(Debug)]
 pub(crate) enum Input<W> {
-    /// Somebody asks for something; `settled` is told when it is done, or can get no further.
-    Asked { plugin: String, ask: Ask, settled: oneshot::Sender<()> },
+    /// Somebody asks for something.
+    Asked(Wish),
+    /// What was asked for is on disk, or is not.
+    Kept { wish: Wish, change: Change, result: Result<(), StoreError> },
     /// Folders that were found.
     Found(Vec<Installed>),
     /// A start is at this step.
@@ -87,12 +92,20 @@ pub(crate) enum Effect<W> {
     Stop { worker: W, grace: Duration },
     /// End the worker now: it cannot hear a request.
     Kill(W),
+    /// Keep this; the end comes back as [`Input::Kept`], in the order of these effects.
+    Keep { wish: Wish, change: Change },
+    /// Whoever waits for the disk is told, once the snapshot is published.
+    TellKept(oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>),
     /// Whoever waits may go on, once the snapshot is published.
     Tell(oneshot::Sender<()>),
 }
 
 pub(crate) struct Core<W> {
     settings: Settings,
+    /// Whether decisions are kept at all.
+    keeps: bool,
+    /// What earlier hosts were told.
+    flags: BTreeMap<String, PluginFlags>,
     entries: BTreeMap<String, Entry<W>>,
     effects: Vec<Effect<W>>,
     changed: Vec<String>,
@@ -112,8 +125,9 @@ impl Now {
 }
 
 impl<W: Clone> Core<W> {
-    pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, entries: BTreeMap::new(), effects: Vec::new(), changed: Vec::new() }
+    pub(crate) fn new(settings: Settings, keeps: bool, flags: BTreeMap<String, PluginFlags>) -> Self {
+        let (entries, effects, changed) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { settings, keeps, flags, entries, effects, changed }
     }
 
     pub(crate) fn take_effects(&mut self) -> Vec<Effect<W>> {
@@ -131,9 +145,8 @@ impl<W: Clone> Core<W> {
     pub(crate) fn on(&mut self, input: Input<W>, now: Now) {
         match input {
             Input::Found(found) => self.register(found, now),
-            Input::Asked { plugin, ask, settled } => {
-                self.with(&plugin, |entry, scene| entry.asked(ask, settled, scene), now);
-            }
+            Input::Asked(wish) => self.asked(wish, now),
+            Input::Kept { wish, change, result } => self.kept(wish, change, result, now),
             Input::Step { life, step } => self.of(&life, |entry, _| entry.step(step), now),
             Input::Read { life, installed } => self.of(&life, |entry, _| entry.installed = installed, now),
             Input::Started { life, result } => match result {
@@ -192,14 +205,15 @@ impl<W: Clone> Core<W> {
                 tracing::error!(plugin = name, "too many plugins: this one is left out");
                 continue;
             }
-            let enabled = self.settings.enabled(&name);
-            self.entries.insert(name.clone(), Entry::new(installed.clone(), enabled, now));
+            let flags = self.flags.get(&name).copied().unwrap_or_default();
+            let enabled = flags.enabled.unwrap_or_else(|| self.settings.enabled(&name));
+            self.entries.insert(name.clone(), Entry::new(installed.clone(), enabled, flags, now));
             self.changed.push(name.clone());
             new.push(name);
         }
         self.look_for_conflicts(found, now);
         for name in new {
-            if self.entries.get(&name).is_some_and(|entry| entry.enabled && entry.conflict.is_none()) {
+            if self.entries.get(&name).is_some_and(Entry::starts_by_itself) {
                 self.with(&name, Entry::start, now);
             }
         }
@@ -258,51 +272,6 @@ pub(crate) struct Scene<'a, W> {
 }
 
 impl<W: Clone> Entry<W> {
-    fn asked(&mut self, ask: Ask, settled: oneshot::Sender<()>, scene: &mut Scene<'_, W>) {
-        self.waiting.push(settled);
-        match ask {
-            Ask::Enable(enabled) => {
-                self.enabled = enabled;
-                if enabled && self.was_never_started() {
-                    self.start(scene);
-                }
-            }
-            Ask::Load => {
-                self.restart_at = None;
-                match &mut self.phase {
-                    Phase::Idle => self.start(scene),
-                    Phase::Starting | Phase::Up(_) => {}
-                    Phase::Stopping { then, .. } => *then = Then::Start,
-                }
-            }
-            Ask::Unload => {
-                self.restart_at = None;
-                self.unloaded = true;
-                match &mut self.phase {
-                    Phase::Idle => {}
-                    Phase::Starting => self.abort_start(scene),
-                    Phase::Up(_) => self.stop(Then::Unload, scene),
-                    Phase::Stopping { then, .. } => *then = Then::Unload,
-                }
-            }
-            Ask::Restart => {
-                self.attempts = hardpoint_model::restart::Attempts::default();
-                self.restart_at = None;
-                self.restarts += 1;
-                self.say(LogLevel::Info, "it is started again by hand");
-                match &mut self.phase {
-                    Phase::Idle => self.start_anew(scene),
-                    Phase::Starting => {
-                        self.abort_start(scene);
-                        self.start_anew(scene);
-                    }
-                    Phase::Up(_) => self.stop(Then::Start, scene),
-                    Phase::Stopping { then, .. } => *then = Then::Start,
-                }
-            }
-        }
-    }
-
     fn started(&mut self, (worker, times): (W, StartTimes), scene: &mut Scene<'_, W>) {
         self.starting = None;
         // A start that was given up is not of this life any more; one that comes twice cannot be.

@@ -1,17 +1,18 @@
 //! The registry against a world of numbered workers: whatever happens in whatever order, its word is true.
 
-use super::{Ask, Core, Effect, Input, LifeId, Now, StartFailed};
+use super::{Ask, Change, Core, Effect, Input, LifeId, Now, StartFailed, Wish};
 use crate::catalog::Installed;
 use crate::settings::Settings;
 use hardpoint_model::health::StartTimes;
 use hardpoint_model::restart::{FailOn, Restart, RestartPolicy};
 use hardpoint_model::{Category, Exit, ExitReason, JobError, Manifest, PluginEvent, PluginState};
+use hardpoint_store::{PluginFlags, StoreError};
 use jiff::Timestamp;
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 const NAME: &str = "ocr";
 
@@ -25,6 +26,10 @@ struct World {
     lives: Vec<(u64, LifeId)>,
     told: usize,
     asked: Vec<oneshot::Receiver<()>>,
+    /// What is on its way to the disk, what has come there, and whether that takes its time.
+    keeping: VecDeque<(Wish, Change)>,
+    disk: PluginFlags,
+    disk_is_slow: bool,
     next_worker: u64,
     seen: (u64, PluginState),
 }
@@ -40,8 +45,13 @@ fn installed(dir: &str) -> Installed {
 
 impl World {
     fn new(settings: Settings) -> Self {
+        Self::on(settings, PluginFlags::default())
+    }
+
+    /// With what earlier hosts were told.
+    fn on(settings: Settings, disk: PluginFlags) -> Self {
         let mut world = Self {
-            core: Core::new(settings),
+            core: Core::new(settings, true, BTreeMap::from([(NAME.to_owned(), disk)])),
             now: Now { instant: Instant::now(), timestamp: Timestamp::UNIX_EPOCH },
             starting: None,
             running: BTreeSet::new(),
@@ -49,6 +59,9 @@ impl World {
             lives: Vec::new(),
             told: 0,
             asked: Vec::new(),
+            keeping: VecDeque::new(),
+            disk,
+            disk_is_slow: false,
             next_worker: 0,
             seen: (1, PluginState::Loaded),
         };
@@ -81,6 +94,8 @@ impl World {
                 Effect::Stop { worker, .. } | Effect::Kill(worker) => {
                     self.stopping.insert(worker);
                 }
+                Effect::Keep { wish, change } => self.keeping.push_back((wish, change)),
+                Effect::TellKept(whom, result) => drop(whom.send(result)),
                 Effect::Tell(whom) => {
                     self.told += 1;
                     let _ = whom.send(());
@@ -88,6 +103,9 @@ impl World {
             }
         }
         self.check();
+        while !self.disk_is_slow && !self.keeping.is_empty() {
+            self.disk_answers(Ok(()));
+        }
     }
 
     /// What must be true after every single input.
@@ -109,10 +127,22 @@ impl World {
         self.seen = (entry.incarnation, entry.state);
     }
 
-    fn ask(&mut self, ask: Ask) {
-        let (settled, done) = oneshot::channel();
+    /// Asks for something; what is told of the disk.
+    fn ask(&mut self, ask: Ask) -> oneshot::Receiver<Result<(), StoreError>> {
+        let ((kept, on_disk), (settled, done)) = (oneshot::channel(), oneshot::channel());
         self.asked.push(done);
-        self.input(Input::Asked { plugin: NAME.to_owned(), ask, settled });
+        self.input(Input::Asked(Wish { plugin: NAME.to_owned(), ask, kept, settled }));
+        on_disk
+    }
+
+    /// What has waited longest for the disk is there, or is refused.
+    fn disk_answers(&mut self, result: Result<(), StoreError>) {
+        let Some((wish, change)) = self.keeping.pop_front() else { return };
+        if result.is_ok() {
+            self.disk.enabled = change.enabled.or(self.disk.enabled);
+            self.disk.unloaded = change.unloaded.unwrap_or(self.disk.unloaded);
+        }
+        self.input(Input::Kept { wish, change, result });
     }
 
     fn start_ends_well(&mut self) {
@@ -177,6 +207,8 @@ enum Step {
     Hangs,
     FoundAgain,
     FoundElsewhere,
+    DiskTakes,
+    DiskRefuses,
     Pass(u64),
 }
 
@@ -205,6 +237,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Hangs),
         1 => Just(Step::FoundAgain),
         1 => Just(Step::FoundElsewhere),
+        4 => Just(Step::DiskTakes),
+        2 => Just(Step::DiskRefuses),
         4 => (0_u64..70).prop_map(Step::Pass),
     ];
     prop::collection::vec(step, 0..60)
@@ -224,12 +258,15 @@ fn any_settings() -> impl Strategy<Value = Settings> {
 proptest! {
     #[test]
     fn whatever_happens_there_is_one_worker_at_a_time_and_a_reason_exactly_when_it_is_down(
-        settings in any_settings(), steps in steps(),
+        settings in any_settings(), steps in steps(), disk_is_slow in any::<bool>(),
     ) {
         let mut world = World::new(settings);
+        world.disk_is_slow = disk_is_slow;
         for step in steps {
             match step {
-                Step::Ask(ask) => world.ask(ask),
+                Step::Ask(ask) => drop(world.ask(ask)),
+                Step::DiskTakes => world.disk_answers(Ok(())),
+                Step::DiskRefuses => world.disk_answers(Err(StoreError::Full)),
                 Step::StartsWell => world.start_ends_well(),
                 Step::StartFails(event) => world.start_fails(event),
                 Step::Ends(reason) => world.worker_ends(reason),
@@ -243,6 +280,11 @@ proptest! {
             }
         }
         // Let everything that is under way come to its end: then nobody waits any more.
+        while !world.keeping.is_empty() {
+            world.disk_answers(Ok(()));
+        }
+        let entry = &world.core.entries[NAME];
+        prop_assert_eq!((entry.flags, entry.enabled), (world.disk, world.disk.enabled.unwrap_or(true)));
         for _ in 0..4 {
             world.start_ends_well();
             while !world.stopping.is_empty() {
@@ -250,7 +292,7 @@ proptest! {
             }
         }
         for mut waiting in world.asked {
-            prop_assert!(waiting.try_recv().is_ok(), "somebody still waits");
+            prop_assert!(waiting.try_recv() != Err(TryRecvError::Empty), "somebody still waits");
         }
     }
 
@@ -383,4 +425,39 @@ fn a_worker_that_was_ended_by_a_cancellation_is_replaced_without_a_policy() {
     world.start_ends_well();
     let entry = &world.core.entries[NAME];
     assert_eq!((entry.state, entry.incarnation, entry.attempts.count), (PluginState::Initialized, 2, 0));
+}
+
+#[test]
+fn what_was_decided_happens_once_it_is_on_disk_and_never_if_it_is_refused() {
+    let calm = || settings(RestartPolicy::Never, FailOn::Fatal);
+    let mut world = World::new(calm());
+    world.start_ends_well();
+    world.disk_is_slow = true;
+    let mut told = world.ask(Ask::Enable(false));
+    assert!(world.core.entries[NAME].enabled && told.try_recv().is_err(), "it is not on disk yet");
+    world.disk_answers(Err(StoreError::Full));
+    assert_eq!((world.core.entries[NAME].enabled, told.try_recv()), (true, Ok(Err(StoreError::Full))));
+    let mut told = world.ask(Ask::Enable(false));
+    world.disk_answers(Ok(()));
+    assert_eq!((world.core.entries[NAME].enabled, told.try_recv()), (false, Ok(Ok(()))));
+    // Nothing new is to be kept: a disk that is full keeps nobody from it.
+    let mut told = [world.ask(Ask::Restart), world.ask(Ask::Load), world.ask(Ask::Enable(false))];
+    assert!(told.iter_mut().all(|told| told.try_recv() == Ok(Ok(()))) && world.keeping.is_empty());
+    let next = World::on(calm(), world.disk);
+    assert!(!next.core.entries[NAME].enabled && next.starting.is_none(), "the next host starts it");
+}
+
+#[test]
+fn a_plugin_that_was_unloaded_is_not_started_by_the_next_host_until_it_is_loaded() {
+    let calm = || settings(RestartPolicy::Always, FailOn::Fatal);
+    let mut world = World::new(calm());
+    world.start_ends_well();
+    world.ask(Ask::Unload);
+    let mut next = World::on(calm(), world.disk);
+    next.pass(Duration::from_mins(10));
+    next.ask(Ask::Enable(true));
+    assert!(next.starting.is_none(), "it was not asked for");
+    next.ask(Ask::Load);
+    assert!(next.starting.is_some());
+    assert_eq!(next.disk, PluginFlags { enabled: Some(true), unloaded: false });
 }

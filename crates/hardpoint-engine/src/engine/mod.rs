@@ -8,7 +8,8 @@ mod turns;
 
 use crate::call::Refusal;
 use crate::catalog::{Catalog, CatalogError};
-use crate::core::{Ask, Input};
+use crate::core::{Ask, Input, Wish};
+use crate::decisions::Decisions;
 use crate::limits::{COMMAND_QUEUE, INPUT_QUEUE, SETTLE_LOOK};
 use crate::settings::Settings;
 use crate::snapshot::{PluginView, Snapshot};
@@ -16,6 +17,7 @@ use crate::start::Starter;
 use arc_swap::ArcSwap;
 use hardpoint_model::MemoryEnforcer;
 use hardpoint_process::{Launcher, MemoryMode};
+use hardpoint_store::StoreError;
 use hardpoint_supervisor::{Hook, Worker};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,12 +72,13 @@ enum Command {
 }
 
 impl Engine {
-    /// Reads the plugins folder, and begins to start every plugin in it. The handle of the loop ends after
-    /// [`Engine::stop`].
+    /// Reads the plugins folder, and begins to start every plugin in it that nobody disabled or unloaded. The handle
+    /// of the loop ends after [`Engine::stop`].
     pub fn start(
         settings: Settings,
         plugins_dir: &Path,
         starter: Starter,
+        decisions: Decisions,
     ) -> Result<(Self, JoinHandle<()>), CatalogError> {
         let catalog = Catalog::read(plugins_dir)?;
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
@@ -89,7 +92,7 @@ impl Engine {
             enforcer: enforcer(starter.launcher().memory_mode()),
             starter: Arc::new(starter),
         });
-        let mut turns = Loop::new(Arc::clone(&shared), settings);
+        let mut turns = Loop::new(Arc::clone(&shared), settings, decisions);
         // Before anybody can look, so that no plugin is ever unknown.
         turns.take(Input::Found(catalog.iter().cloned().collect()));
         let handle = tokio::spawn(turns.run(command_queue, input_queue));
@@ -110,7 +113,8 @@ impl Engine {
         })
     }
 
-    /// Does something with a plugin and waits for at most `patience` until it is done.
+    /// Does something with a plugin and waits for at most `patience` until it is done. Whether it is allowed to take
+    /// calls, and whether it is unloaded, is on disk when this returns, whatever the patience.
     pub async fn ask(&self, name: &str, verb: Verb, patience: Duration) -> Result<Answer, Refusal> {
         if self.is_draining() {
             return Err(Refusal::Stopping);
@@ -129,8 +133,9 @@ impl Engine {
             Verb::Disable => Ask::Enable(false),
             Verb::Prefetch => return self.hook(plugin, Hook::Prefetch, patience).await,
         };
-        let (settled, done) = oneshot::channel();
-        self.command(Input::Asked { plugin: name.to_owned(), ask, settled })?;
+        let (wish, kept, done) = wish(name, ask);
+        self.command(Input::Asked(wish))?;
+        kept.await.map_err(|_| Refusal::Stopping)?.map_err(Refusal::Store)?;
         let done = tokio::time::timeout(patience, done).await.is_ok();
         let plugin = self.plugin(name)?;
         match verb {
@@ -202,10 +207,10 @@ impl Engine {
         let dir = self.shared.plugins_dir.clone();
         let read = tokio::task::spawn_blocking(move || Catalog::read(&dir)).await;
         let Ok(Ok(catalog)) = read else { return Ok(()) };
-        let (settled, seen) = oneshot::channel();
+        let (nobody, _, seen) = wish("", Ask::Load);
         self.command(Input::Found(catalog.iter().cloned().collect()))?;
         // Commands are taken in order: when this one is answered, the one before is done.
-        self.command(Input::Asked { plugin: String::new(), ask: Ask::Load, settled })?;
+        self.command(Input::Asked(nobody))?;
         let _ = seen.await;
         Ok(())
     }
@@ -227,6 +232,12 @@ impl Engine {
             Err(_) => Ok(Answer { plugin: self.plugin(&name)?, done: false }),
         }
     }
+}
+
+/// A wish, and where it is told how far it is.
+fn wish(plugin: &str, ask: Ask) -> (Wish, oneshot::Receiver<Result<(), StoreError>>, oneshot::Receiver<()>) {
+    let ((kept, on_disk), (settled, done)) = (oneshot::channel(), oneshot::channel());
+    (Wish { plugin: plugin.to_owned(), ask, kept, settled }, on_disk, done)
 }
 
 fn enforcer(mode: &MemoryMode) -> MemoryEnforcer {

@@ -4,21 +4,30 @@
 
 use super::begin::begin;
 use super::{Command, Shared};
-use crate::core::{Core, Effect, Entry, Input, LifeId, Now, Phase};
+use crate::core::{Change, Core, Effect, Entry, Input, LifeId, Now, Phase, Wish};
+use crate::decisions::Decisions;
 use crate::limits::TICK;
 use crate::settings::Settings;
 use crate::snapshot::{PluginView, Snapshot};
 use crate::watch;
+use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use hardpoint_model::MemoryEnforcer;
+use hardpoint_store::{Op, Store};
 use hardpoint_supervisor::{Captured, Worker};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 
+type Keep = Pin<Box<dyn Future<Output = Input<Worker>> + Send>>;
+
 pub(super) struct Loop {
     shared: Arc<Shared>,
+    store: Option<Store>,
+    /// In the order in which they were sent, which is the order in which the store answers.
+    keeps: FuturesOrdered<Keep>,
     core: Core<Worker>,
     turns: Arc<Semaphore>,
     pace: watch::Pace,
@@ -27,12 +36,16 @@ pub(super) struct Loop {
 }
 
 impl Loop {
-    pub(super) fn new(shared: Arc<Shared>, settings: Settings) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, settings: Settings, decisions: Decisions) -> Self {
+        let Decisions { store, flags } = decisions;
+        let keeps = store.is_some();
         Self {
             shared,
+            store,
+            keeps: FuturesOrdered::new(),
             turns: Arc::new(Semaphore::new(settings.starts_at_once.max(1))),
             pace: watch::Pace::of(&settings),
-            core: Core::new(settings),
+            core: Core::new(settings, keeps, flags),
             starts: HashMap::new(),
             tasks: JoinSet::new(),
         }
@@ -59,6 +72,7 @@ impl Loop {
                     None => break None,
                 },
                 Some(input) = inputs.recv() => self.core.on(input, Now::read()),
+                Some(kept) = self.keeps.next() => self.core.on(kept, Now::read()),
                 Some(_) = self.tasks.join_next() => continue,
                 _ = tick.tick() => self.core.on_tick(Now::read()),
             }
@@ -99,9 +113,22 @@ impl Loop {
                 Effect::Kill(worker) => {
                     self.tasks.spawn(async move { drop(worker.kill().await) });
                 }
+                Effect::Keep { wish, change } => self.keep(wish, change),
+                Effect::TellKept(whom, result) => drop(whom.send(result)),
                 Effect::Tell(whom) => drop(whom.send(())),
             }
         }
+    }
+
+    /// The store takes commits in the order in which this is called: the queue is entered right here.
+    fn keep(&mut self, wish: Wish, change: Change) {
+        let Some(store) = &self.store else { return };
+        let Change { enabled, unloaded } = change;
+        let commit = store.enqueue_apart(vec![Op::Plugin { name: wish.plugin.clone(), enabled, unloaded }]);
+        self.keeps.push_back(Box::pin(async move {
+            let result = commit.await.map(drop);
+            Input::Kept { wish, change, result }
+        }));
     }
 
     fn publish(&mut self) {

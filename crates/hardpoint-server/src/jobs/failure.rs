@@ -1,34 +1,12 @@
-//! What jobs and their store refuse, as what a caller reads.
+//! What jobs refuse, as what a caller reads.
 
 use crate::app::App;
+use crate::disk;
 use crate::limits::JOB_RETRY_AFTER;
 use crate::problem::{Code, Problem};
 use crate::run::{of_refusal, refused};
 use hardpoint_engine::jobs::{JobRefusal, SubmitError};
 use hardpoint_model::job::{Job, JobId};
-use hardpoint_store::StoreError;
-
-/// The disk did not do what was asked. Nothing of it was done.
-pub(super) fn store(error: &StoreError) -> Problem {
-    let code = match error {
-        StoreError::Busy => Code::HostBusy,
-        StoreError::Closed => Code::HostStopping,
-        // What the host wrote does not fit what it had written.
-        StoreError::Conflict(_) => Code::Internal,
-        StoreError::Full
-        | StoreError::ReadOnly(_)
-        | StoreError::Locked
-        | StoreError::Corrupt(_)
-        | StoreError::TooNew(_)
-        | StoreError::UnsafeSqlite(_)
-        | StoreError::Other(_) => Code::StoreUnavailable,
-    };
-    if code == Code::Internal {
-        tracing::error!("the store refused what the host wrote: this is a bug ({error})");
-    }
-    let after = matches!(code, Code::HostBusy | Code::StoreUnavailable).then_some(JOB_RETRY_AFTER);
-    Problem::new(code, error.to_string()).hint(error.hint()).retry_after(after)
-}
 
 pub(super) fn submission(error: &SubmitError) -> Problem {
     match error {
@@ -65,14 +43,14 @@ fn refusal_of(refusal: &JobRefusal) -> Problem {
         JobRefusal::Busy => Problem::new(Code::HostBusy, detail)
             .hint("try again in a moment")
             .retry_after(Some(JOB_RETRY_AFTER)),
-        JobRefusal::Store(error) => store(error),
+        JobRefusal::Store(error) => disk::refused(error),
         JobRefusal::Stopping => Problem::new(Code::HostStopping, detail),
     }
 }
 
 /// The job, or 404.
 pub(super) async fn find(app: &App, id: JobId) -> Result<Job, Problem> {
-    let found = app.jobs.job(id).await.map_err(|e| store(&e))?;
+    let found = app.jobs.job(id).await.map_err(|e| disk::refused(&e))?;
     found.ok_or_else(|| {
         Problem::new(Code::UnknownJob, format!("there is no job {id}")).hint("`GET /v1/jobs` lists them")
     })
@@ -83,24 +61,13 @@ mod tests {
     use super::*;
     use axum::response::IntoResponse as _;
     use hardpoint_engine::Refusal;
+    use hardpoint_store::StoreError;
 
     fn check(problem: Problem, status: u16, code: &str, again: bool) {
         let text = problem.code.text();
         let response = problem.into_response();
         assert_eq!((response.status().as_u16(), text.as_str()), (status, code));
         assert_eq!(response.headers().contains_key("retry-after"), again, "{code}");
-    }
-
-    #[test]
-    fn what_the_disk_refuses_is_no_bug_of_the_host_and_says_when_to_come_back() {
-        check(store(&StoreError::Full), 503, "store_unavailable", true);
-        check(store(&StoreError::ReadOnly("x".into())), 503, "store_unavailable", true);
-        check(store(&StoreError::Locked), 503, "store_unavailable", true);
-        check(store(&StoreError::Corrupt("x".into())), 503, "store_unavailable", true);
-        check(store(&StoreError::Other("x".into())), 503, "store_unavailable", true);
-        check(store(&StoreError::Busy), 503, "host_busy", true);
-        check(store(&StoreError::Closed), 503, "host_stopping", false);
-        check(store(&StoreError::Conflict("x".into())), 500, "internal", false);
     }
 
     #[test]

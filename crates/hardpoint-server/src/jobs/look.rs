@@ -2,9 +2,10 @@
 //!
 //! Owns pages. What is shown is what is on disk.
 
-use super::failure::{self, find};
+use super::failure::find;
 use crate::accept;
 use crate::app::{App, Shared};
+use crate::disk;
 use crate::extract::{JobPath, Path, Query};
 use crate::limits::{JOBS, JOBS_MAX, JOBS_PER_READ, LARGE_BYTES};
 use crate::problem::{Code, Problem};
@@ -64,7 +65,7 @@ pub(crate) async fn list(State(app): Shared, query: Query<JobsQuery>) -> Result<
     // A few at a time: their arguments are read too, and may be large.
     let (count, next) = loop {
         filter.limit = wanted.min(JOBS_PER_READ);
-        let page = app.jobs.jobs(filter.clone()).await.map_err(|e| failure::store(&e))?;
+        let page = app.jobs.jobs(filter.clone()).await.map_err(|e| disk::refused(&e))?;
         wanted = wanted.saturating_sub(u32::try_from(page.jobs.len()).unwrap_or(u32::MAX));
         jobs.extend(page.jobs.into_iter().map(without_args));
         filter.before = page.next;
@@ -164,7 +165,7 @@ async fn result_of(app: &App, job: &Job) -> Result<Value, Problem> {
         }
     }
     let last = u32::try_from(job.stages.len().saturating_sub(1)).unwrap_or(u32::MAX);
-    let found = app.jobs.result(id, last).await.map_err(|e| failure::store(&e))?;
+    let found = app.jobs.result(id, last).await.map_err(|e| disk::refused(&e))?;
     found.ok_or_else(|| Problem::new(Code::NoResult, format!("the result of job {id} is not kept any more")))
 }
 

@@ -4,6 +4,7 @@ use super::body::{self, Fields};
 use super::failure::{self, find};
 use super::look::misfit;
 use crate::app::{App, Shared};
+use crate::disk;
 use crate::extract::{JobPath, Path, Query};
 use crate::limits::{JOB_CHANGE_BYTES_MAX, JOB_WAIT_SECONDS, JOB_WAIT_SECONDS_MAX};
 use crate::problem::Problem;
@@ -102,7 +103,7 @@ pub(crate) async fn wait(
 }
 
 async fn waited(app: &App, id: JobId, patience: Duration) -> Result<Option<Job>, Problem> {
-    app.jobs.wait(id, patience).await.map_err(|e| failure::store(&e))
+    app.jobs.wait(id, patience).await.map_err(|e| disk::refused(&e))
 }
 
 #[cfg(test)]

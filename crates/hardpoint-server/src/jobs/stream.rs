@@ -3,9 +3,9 @@
 //! Owns the separation of events, the signs of life and the last word. Nothing is buffered: the next event is asked
 //! for when the one before has been taken. Whoever is too slow slows nobody else.
 
-use super::failure;
 use crate::accept;
 use crate::app::App;
+use crate::disk;
 use crate::limits::{EVENT_STREAM_KEEP_ALIVE, FOLLOWERS_MAX, JOB_RETRY_AFTER};
 use crate::lines;
 use crate::problem::{Code, Problem};
@@ -115,7 +115,7 @@ impl Going {
                 Ok(None) if !follow => return None,
                 Ok(None) => return Some(self.last(Step::Goodbye)),
                 Err(error) => {
-                    let problem = failure::store(&error);
+                    let problem = disk::refused(&error);
                     return Some(self.last(Step::Broke(Box::new(problem))));
                 }
             }

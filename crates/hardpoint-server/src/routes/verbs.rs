@@ -6,7 +6,7 @@ use crate::extract::{Path, PluginPath, Query};
 use crate::limits::SETTLE_SECONDS_MAX;
 use crate::openapi::{Docs, changing};
 use crate::problem::{Code, Mistake, Problem};
-use crate::run::refused;
+use crate::run::{of_refusal, refused};
 use aide::transform::TransformOperation;
 use axum::Json;
 use axum::extract::State;
@@ -59,6 +59,7 @@ fn problem(name: &str, refusal: &Refusal) -> Problem {
         }
         Refusal::HostBusy => refused(refusal, Code::HostBusy),
         Refusal::Stopping => refused(refusal, Code::HostStopping),
+        Refusal::Store(_) => refused(refusal, of_refusal(refusal)),
         // Somebody else stopped or restarted it meanwhile.
         Refusal::Hook(error) if lost(error) => {
             refused(refusal, Code::StateConflict).hint("it was stopped or started anew meanwhile; try again")
@@ -90,15 +91,18 @@ macro_rules! verbs {
 
 verbs! {
     load load_docs Load "loadPlugin" "Start a plugin"
-        "Finds plugins that were put into the folder since. Nothing happens when it lives already.",
+        "Finds plugins that were put into the folder since. Nothing happens when it lives already. Hosts that are \
+         started later start it, too.",
     unload unload_docs Unload "unloadPlugin" "Stop a plugin"
-        "Calls in flight may finish; the plugin is LOADED afterwards and takes no calls until it is loaded.",
+        "Calls in flight may finish; the plugin is LOADED afterwards and takes no calls until it is loaded. Hosts that \
+         are started later do not start it.",
     restart restart_docs Restart "restartPlugin" "Start a plugin anew"
         "A new incarnation, with what is in its folder now; the way out of FAILED and UNAVAILABLE.",
     enable enable_docs Enable "enablePlugin" "Allow calls"
-        "Runs the plugin's `on_enable` hook.",
+        "Runs the plugin's `on_enable` hook. It stays so when the host is started again, whatever the configuration says.",
     disable disable_docs Disable "disablePlugin" "Refuse calls"
-        "New calls are refused; those in flight finish, then the plugin's `on_disable` hook runs.",
+        "New calls are refused; those in flight finish, then the plugin's `on_disable` hook runs. It stays so when the \
+         host is started again.",
     prefetch prefetch_docs Prefetch "prefetchPlugin" "Let a plugin make itself warm"
         "Runs the plugin's `prefetch` hook: loading a model before the first call, for example.",
 }
@@ -110,4 +114,5 @@ fn documented<'t>(op: TransformOperation<'t>, id: &str, summary: &str, more: &st
         .response_with::<202, Json<PluginDetail>, _>(|r| r.description("It goes on; the plugin so far"))
         .one_plugin()
         .problems(&[Code::BadQuery, Code::StateConflict, Code::HookFailed, Code::HostStopping])
+        .problems(&[Code::HostBusy, Code::StoreUnavailable, Code::Internal])
 }

@@ -2,6 +2,7 @@
 
 use super::answer::Subject;
 use super::status;
+use crate::limits::STORE_RETRY_AFTER;
 use crate::problem::{Code, FailedRun, Mistake, Problem};
 use hardpoint_engine::{CallFailed, CallFailure, Refusal};
 use hardpoint_model::schema::FieldError;
@@ -61,6 +62,7 @@ impl Subject {
             Refusal::Busy(_) | Refusal::HostBusy => ("Busy", Category::Transient),
             Refusal::Stopping => ("HostStopping", Category::Transient),
             Refusal::Hook(_) => ("HookFailed", Category::Fatal),
+            Refusal::Store(_) => ("StoreUnavailable", Category::Transient),
         };
         self.failed_run(refused(refusal, code), error_type, category)
     }
@@ -141,6 +143,7 @@ pub(crate) fn refused(refusal: &Refusal, code: Code) -> Problem {
         Refusal::Disabled(name) => problem.hint(format!("enable it: `POST /v1/plugins/{name}/enable`")),
         Refusal::Busy(_) | Refusal::HostBusy => problem.hint("try again in a moment").retry_after(Some(BUSY)),
         Refusal::UnknownPlugin { .. } => problem.hint("`GET /v1/plugins` lists every plugin"),
+        Refusal::Store(error) => problem.hint(error.hint()).retry_after(Some(STORE_RETRY_AFTER)),
         Refusal::Stopping | Refusal::Hook(_) => problem,
     }
 }

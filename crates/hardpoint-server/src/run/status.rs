@@ -1,5 +1,6 @@
 //! Which code, and so which status, a failed call has. Pure: one table, one test.
 
+use crate::disk;
 use crate::problem::Code;
 use hardpoint_engine::Refusal;
 use hardpoint_model::{Category, ExitReason, JobError};
@@ -40,6 +41,7 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Code {
         Refusal::HostBusy => Code::HostBusy,
         Refusal::Stopping => Code::HostStopping,
         Refusal::Hook(_) => Code::HookFailed,
+        Refusal::Store(error) => disk::code_of(error),
     }
 }
 
@@ -106,6 +108,7 @@ mod tests {
             (Refusal::Busy("p".into()), 429),
             (Refusal::HostBusy, 503),
             (Refusal::Stopping, 503),
+            (Refusal::Store(hardpoint_store::StoreError::Full), 503),
         ];
         for (refusal, expected) in cases {
             assert_eq!(of_refusal(&refusal).status().as_u16(), expected, "{refusal:?}");

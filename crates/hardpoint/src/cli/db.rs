@@ -6,7 +6,7 @@ use super::exit_code::Code;
 use super::{Shared, show, terminal};
 use crate::embedded::{Failure, Places};
 use clap::{Args, Subcommand};
-use hardpoint_store::{Store, StoreError};
+use hardpoint_store::{BackupError, Store, StoreError};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,16 +80,12 @@ fn told(path: &Path, hint: &str) -> Code {
 }
 
 fn backup(path: &Path, to: &Path, shared: &Shared) -> Result<Code, Failure> {
-    if fs::exists(to).unwrap_or(true) {
-        return Err(Failure::request(
-            format!("{} is there already", to.display()),
-            "name a file that is not: a backup is never overwritten",
-        ));
-    }
-    if let Err(error) = Store::backup(path, to) {
-        let _ = fs::remove_file(to);
-        return Err(error.into());
-    }
+    Store::backup(path, to).map_err(|error| match error {
+        BackupError::Store(error) => error.into(),
+        BackupError::Taken(_) | BackupError::Target { .. } => {
+            Failure::request(error.to_string(), error.hint())
+        }
+    })?;
     let bytes = fs::metadata(to).map_or(0, |metadata| metadata.len());
     if shared.json {
         terminal::print_json(&json!({"ok": true, "file": to, "bytes": bytes}))?;

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! lock data folder -> database -> tokens -> bind -> open starter -> engine -> jobs -> announce -> serve
-//!                             first signal: drain -> stop accepting, jobs.stop -> engine.stop -> 0
+//!                             first signal: drain -> stop accepting, jobs.stop -> engine.stop -> store.close -> 0
 //!                                                 second signal: end at once, shims end the workers
 //! ```
 

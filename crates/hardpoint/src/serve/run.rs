@@ -5,7 +5,7 @@ use super::notify::{State, notify};
 use super::signals::{Ending, Signals};
 use crate::embedded::{Failure, Places, open_starter};
 use hardpoint_engine::jobs::{JobSettings, Jobs};
-use hardpoint_engine::{Engine, Settings};
+use hardpoint_engine::{Decisions, Engine, Settings};
 use hardpoint_server::ServerSettings;
 use hardpoint_server::access::{self, Tokens, TokensError};
 use hardpoint_store::Store;
@@ -46,8 +46,9 @@ pub(crate) async fn run(
     access::check_bind(order.listen, &tokens).map_err(|e| Failure::request(e.to_string(), e.hint()))?;
     let (listener, url) = bind(order.listen).await?;
     let starter = open_starter(&order.places)?;
-    let (engine, engine_loop) = Engine::start(order.engine, &order.places.plugins, starter)?;
-    let (jobs, jobs_loop) = Jobs::start(engine.clone(), store, order.jobs).await?;
+    let decisions = Decisions::read(store.clone()).await?;
+    let (engine, engine_loop) = Engine::start(order.engine, &order.places.plugins, starter, decisions)?;
+    let (jobs, jobs_loop) = Jobs::start(engine.clone(), store.clone(), order.jobs).await?;
     claim.announce(&url).map_err(|e| Failure::host("server.json cannot be written", &e))?;
     let (stop, stopped) = oneshot::channel::<()>();
     let stop_wanted = async move { drop(stopped.await) };
@@ -57,7 +58,7 @@ pub(crate) async fn run(
     let told = listening(&url);
     notify(State::Ready(&url));
     let (stop, drain) = (Some(stop), order.drain);
-    let server = Running { signals, claim, engine, engine_loop, jobs, jobs_loop, doors, stop, drain };
+    let server = Running { signals, claim, store, engine, engine_loop, jobs, jobs_loop, doors, stop, drain };
     match told {
         Ok(()) => server.until_ended().await,
         // Nobody can be told where it listens: then it must not stay behind.
@@ -68,6 +69,7 @@ pub(crate) async fn run(
 struct Running {
     signals: Signals,
     claim: Claim,
+    store: Store,
     engine: Engine,
     engine_loop: JoinHandle<()>,
     jobs: Jobs,
@@ -92,7 +94,8 @@ impl Running {
 
     /// Ends in order; another signal ends it at once.
     async fn end(self) -> Result<(), Failure> {
-        let Self { mut signals, claim, engine, engine_loop, jobs, jobs_loop, mut doors, stop, drain } = self;
+        let Self { mut signals, claim, store, engine, engine_loop, jobs, jobs_loop, mut doors, stop, drain } =
+            self;
         notify(State::Stopping);
         drop(stop);
         let close = async {
@@ -112,6 +115,7 @@ impl Running {
             tracing::info!("stopping: workers are ended");
             engine.stop().await;
             let _ = engine_loop.await;
+            store.close().await;
         };
         let at_once = tokio::select! {
             () = in_order => None,
