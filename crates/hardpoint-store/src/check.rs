@@ -3,6 +3,7 @@
 //! Owns `hardpoint db check|backup`. Must not change anything.
 
 use crate::Store;
+use crate::audit;
 use crate::error::StoreError;
 use crate::open::readable;
 use rusqlite::backup::Backup;
@@ -36,22 +37,26 @@ const PAGES_AT_ONCE: i32 = 256;
 impl Store {
     /// Looks at a file that may be in use. Waits for the disk: not for a runtime's threads.
     pub fn check(path: &Path) -> Result<Report, StoreError> {
-        let connection = readable(path)?;
-        let mut look = connection.prepare("PRAGMA integrity_check(20)")?;
-        let lines = look.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let mut connection = readable(path)?;
+        // One picture of the file, whatever is written meanwhile.
+        let connection = connection.transaction()?;
+        let mut damage = Vec::new();
+        for sql in [
+            "PRAGMA integrity_check(20)",
+            "SELECT 'a row of ' || \"table\" || ' belongs to none of ' || parent FROM pragma_foreign_key_check",
+        ] {
+            let mut look = connection.prepare(sql)?;
+            let lines = look.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+            damage.extend(lines.into_iter().filter(|line| line != "ok"));
+        }
         let number = |sql: &str| {
             let number: Result<i64, _> = connection.query_row(sql, [], |row| row.get(0));
             number.map(|number| u64::try_from(number).unwrap_or(0))
         };
-        let mut faults = Vec::new();
-        for (sql, what) in FAULTS {
-            let count = number(sql)?;
-            if count > 0 {
-                faults.push(format!("{count} {what}"));
-            }
-        }
+        // What a damaged file says is no story.
+        let faults = if damage.is_empty() { audit::faults(&connection)? } else { Vec::new() };
         Ok(Report {
-            damage: lines.into_iter().filter(|line| line != "ok").collect(),
+            damage,
             faults,
             jobs: number("SELECT count(*) FROM jobs")?,
             last_event: number("SELECT coalesce(max(number), 0) FROM events")?,
@@ -67,28 +72,3 @@ impl Store {
         Ok(())
     }
 }
-
-/// What can never be true of a host that keeps its promises.
-const FAULTS: [(&str, &str); 5] = [
-    (
-        "SELECT count(*) FROM jobs WHERE status IN ('completed', 'failed', 'cancelled') AND completed_at IS NULL",
-        "jobs ended without a time",
-    ),
-    (
-        "SELECT count(*) FROM (SELECT job, stage FROM attempts WHERE ended_at IS NULL GROUP BY job, stage HAVING count(*) > 1)",
-        "stages run twice at once",
-    ),
-    (
-        "SELECT count(*) FROM jobs WHERE NOT EXISTS (SELECT 1 FROM stages WHERE job = jobs.id)",
-        "jobs have no stage",
-    ),
-    (
-        "SELECT count(*) FROM jobs WHERE status = 'completed' AND EXISTS
-            (SELECT 1 FROM stages WHERE job = jobs.id AND status IN ('pending', 'running'))",
-        "jobs are completed with a stage that is not over",
-    ),
-    (
-        "SELECT coalesce(max(number) - min(number) + 1, 0) - count(*) FROM events",
-        "numbers are missing between events",
-    ),
-];
