@@ -3,6 +3,7 @@
 //! Owns `hardpoint db check|backup`. Must not change anything that is in it.
 
 use crate::Store;
+use crate::audit;
 use crate::error::StoreError;
 use crate::open::inspectable;
 use rusqlite::backup::{Backup, StepResult};
@@ -34,10 +35,12 @@ impl Report {
 impl Store {
     /// Looks at a file that may be in use. Waits for the disk: not for a runtime's threads.
     pub fn check(path: &Path) -> Result<Report, StoreError> {
-        let (connection, version) = inspectable(path)?;
+        let (mut connection, _) = inspectable(path)?;
+        // One picture of the file, whatever is written meanwhile.
+        let connection = connection.transaction()?;
         let mut report = Report { damage: damage(&connection)?, faults: Vec::new(), jobs: 0, last_event: 0 };
         // What is in a damaged file is worth a look, but not an error more.
-        match faults(&connection, version, &mut report) {
+        match faults(&connection, &mut report) {
             Err(StoreError::Corrupt(why)) if report.damage.is_empty() => report.damage.push(why),
             Err(StoreError::Corrupt(_)) | Ok(()) => {}
             Err(error) => return Err(error),
@@ -115,11 +118,21 @@ fn copy(from: &Connection, to: &Path) -> Result<(), StoreError> {
     }
 }
 
+const LOOKS: [&str; 2] = [
+    "PRAGMA integrity_check(20)",
+    "SELECT 'a row of ' || \"table\" || ' belongs to none of ' || parent FROM pragma_foreign_key_check",
+];
+
 /// What SQLite finds wrong with the file.
 fn damage(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let read = || -> Result<Vec<String>, StoreError> {
-        let mut look = connection.prepare("PRAGMA integrity_check(20)")?;
-        Ok(look.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        let mut lines = Vec::new();
+        for sql in LOOKS {
+            let mut look = connection.prepare(sql)?;
+            let found = look.query_map([], |row| row.get(0))?;
+            lines.extend(found.collect::<Result<Vec<String>, _>>()?);
+        }
+        Ok(lines)
     };
     match read() {
         Ok(lines) => Ok(lines.into_iter().filter(|line| line != "ok").collect()),
@@ -128,48 +141,13 @@ fn damage(connection: &Connection) -> Result<Vec<String>, StoreError> {
     }
 }
 
-fn faults(connection: &Connection, version: u32, report: &mut Report) -> Result<(), StoreError> {
+fn faults(connection: &Connection, report: &mut Report) -> Result<(), StoreError> {
     let number = |sql: &str| -> Result<u64, StoreError> {
         let number: i64 = connection.query_row(sql, [], |row| row.get(0))?;
         Ok(u64::try_from(number).unwrap_or(0))
     };
-    for (since, sql, what) in FAULTS {
-        let count = if version >= since { number(sql)? } else { 0 };
-        if count > 0 {
-            report.faults.push(format!("{count} {what}"));
-        }
-    }
+    report.faults = audit::faults(connection)?;
     report.jobs = number("SELECT count(*) FROM jobs")?;
     report.last_event = number("SELECT coalesce(max(number), 0) FROM events")?;
     Ok(())
 }
-
-/// What can never be true of a host that keeps its promises, and since which schema it can be asked.
-const FAULTS: [(u32, &str, &str); 5] = [
-    (
-        1,
-        "SELECT count(*) FROM jobs WHERE status IN ('completed', 'failed', 'cancelled') AND completed_at IS NULL",
-        "jobs ended without a time",
-    ),
-    (
-        1,
-        "SELECT count(*) FROM (SELECT job, stage FROM attempts WHERE ended_at IS NULL GROUP BY job, stage HAVING count(*) > 1)",
-        "stages run twice at once",
-    ),
-    (
-        1,
-        "SELECT count(*) FROM jobs WHERE NOT EXISTS (SELECT 1 FROM stages WHERE job = jobs.id)",
-        "jobs have no stage",
-    ),
-    (
-        1,
-        "SELECT count(*) FROM jobs WHERE status = 'completed' AND EXISTS
-            (SELECT 1 FROM stages WHERE job = jobs.id AND status IN ('pending', 'running'))",
-        "jobs are completed with a stage that is not over",
-    ),
-    (
-        1,
-        "SELECT coalesce(max(number) - min(number) + 1, 0) - count(*) FROM events",
-        "numbers are missing between events",
-    ),
-];

@@ -8,7 +8,9 @@
 //!   read(...)   ──> a connection of its own, which sees what is committed and never waits for the writer
 //! ```
 
+mod audit;
 mod check;
+mod contents;
 mod error;
 pub mod limits;
 mod op;
@@ -18,6 +20,7 @@ mod rows;
 mod writer;
 
 pub use check::{BackupError, Report};
+pub use contents::{Contents, Tried};
 pub use error::StoreError;
 pub use op::{Attempt, AttemptEnd, Committed, Op};
 pub use read::{EventFilter, JobFilter, Page, PluginFlags};

@@ -214,7 +214,7 @@ fn page(connection: &Connection, filter: &JobFilter) -> Result<Page, StoreError>
     Ok(page)
 }
 
-fn with_stages(connection: &Connection, mut job: Job) -> Result<Job, StoreError> {
+pub(crate) fn with_stages(connection: &Connection, mut job: Job) -> Result<Job, StoreError> {
     let mut find = connection.prepare_cached("SELECT * FROM stages WHERE job = ?1 ORDER BY number")?;
     let mut found = find.query([job.job_id.to_string()])?;
     let mut stages: Vec<Stage> = Vec::new();

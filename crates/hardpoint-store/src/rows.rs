@@ -2,8 +2,10 @@
 //!
 //! Owns the translation in both directions, so that a column is never read otherwise than it was written.
 
+use crate::contents::Tried;
 use crate::error::StoreError;
-use hardpoint_model::job::{Event, Job, JobStatus, Stage};
+use crate::op::{Attempt, AttemptEnd};
+use hardpoint_model::job::{Event, Job, JobId, JobStatus, Stage};
 use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
@@ -42,12 +44,17 @@ fn time_of(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>, StoreError>
     row.get::<_, Option<i64>>(column)?.map(time).transpose()
 }
 
+fn id(row: &Row<'_>, column: &str) -> Result<JobId, StoreError> {
+    let id: String = row.get(column)?;
+    id.parse().map_err(|_| StoreError::Corrupt(format!("`{id}` is no id of a job")))
+}
+
 /// A job without its stages.
 pub(crate) fn job(row: &Row<'_>) -> Result<Job, StoreError> {
     let text = |column: &str| row.get::<_, String>(column);
     let maybe = |column: &str| row.get::<_, Option<String>>(column);
     Ok(Job {
-        job_id: text("id")?.parse().map_err(|_| StoreError::Corrupt("an id is no id".to_owned()))?,
+        job_id: id(row, "id")?,
         status: read_word::<JobStatus>(&text("status")?)?,
         priority: row.get("priority")?,
         idempotency_key: maybe("idempotency_key")?,
@@ -75,13 +82,28 @@ pub(crate) fn stage(row: &Row<'_>) -> Result<Stage, StoreError> {
 }
 
 pub(crate) fn event(row: &Row<'_>) -> Result<Event, StoreError> {
-    let id: String = row.get("job")?;
     Ok(Event {
         number: u64::try_from(row.get::<_, i64>("number")?).unwrap_or(0),
         kind: read_json(&row.get::<_, String>("kind")?)?,
-        job_id: id.parse().map_err(|_| StoreError::Corrupt(format!("`{id}` is no id of a job")))?,
+        job_id: id(row, "job")?,
         plugin_instance_id: row.get("instance")?,
         stage: row.get("stage")?,
         timestamp: time(row.get("at")?)?,
     })
+}
+
+/// What a stage brought, with its job and its number.
+pub(crate) fn result(row: &Row<'_>) -> Result<((JobId, u32), Value), StoreError> {
+    Ok(((id(row, "job")?, row.get("number")?), read_json(&row.get::<_, String>("result")?)?))
+}
+
+pub(crate) fn tried(row: &Row<'_>) -> Result<Tried, StoreError> {
+    let (job, stage, number) = (id(row, "job")?, row.get("stage")?, row.get("number")?);
+    let incarnation = u64::try_from(row.get::<_, i64>("incarnation")?).unwrap_or(0);
+    let began = Attempt { job, stage, number, incarnation, started_at: time(row.get("started_at")?)? };
+    let outcome = row.get::<_, Option<String>>("outcome")?.as_deref().map(read_word).transpose()?;
+    let error = row.get::<_, Option<String>>("error")?.as_deref().map(read_json).transpose()?;
+    let end = time_of(row, "ended_at")?.zip(outcome);
+    let ended = end.map(|(ended_at, outcome)| AttemptEnd { job, stage, number, ended_at, outcome, error });
+    Ok(Tried { began, ended })
 }

@@ -91,7 +91,14 @@ async fn a_job_comes_back_as_it_was_also_after_the_store_was_closed() {
     assert_eq!(store.job(expected.job_id).await.unwrap().unwrap(), expected);
     assert_eq!(store.result(expected.job_id, 1).await.unwrap(), Some(json!({"text": "half"})));
     assert_eq!(store.job(JobId::now()).await.unwrap(), None);
-    assert!(Store::check(store.path()).unwrap().is_sound());
+    assert_eq!(Store::check(store.path()).unwrap().damage, Vec::<String>::new());
+    let contents = Store::contents(store.path()).unwrap();
+    assert_eq!(contents.results[&(expected.job_id, 1)], json!({"text": "half"}));
+    let [tried] = contents.attempts.as_slice() else { unreachable!("{:?}", contents.attempts) };
+    assert_eq!((tried.began.number, tried.began.incarnation), (1, 3));
+    let end = tried.ended.as_ref().unwrap();
+    assert_eq!((end.outcome, &end.error), (JobStatus::Failed, &expected.error));
+    assert_eq!((contents.jobs.as_slice(), contents.events.len()), ([expected].as_slice(), 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

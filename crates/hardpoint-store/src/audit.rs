@@ -1,0 +1,247 @@
+//! Whether what is in the file can have happened: stories of jobs, tries of stages, numbers of events.
+//!
+//! Owns what a host that keeps its promises never writes. Must not change anything, nor judge by clocks: somebody may
+//! have set them back.
+
+use crate::error::StoreError;
+use rusqlite::Connection;
+
+/// Jobs that a fault names as examples.
+const EXAMPLES: usize = 3;
+
+/// What cannot have happened, one line each.
+pub(crate) fn faults(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut faults = Vec::new();
+    for (sql, what) in RULES {
+        let mut find = connection.prepare(&format!("{STORIES} {sql}"))?;
+        let jobs = find.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        if !jobs.is_empty() {
+            let some = jobs.iter().take(EXAMPLES).map(String::as_str).collect::<Vec<_>>().join(", ");
+            faults.push(format!("{} {what}, for example {some}", jobs.len()));
+        }
+    }
+    let missing: i64 = connection.query_row(NUMBERS_MISSING, [], |row| row.get(0))?;
+    if missing > 0 {
+        faults.push(format!("{missing} numbers are missing between events"));
+    }
+    Ok(faults)
+}
+
+const NUMBERS_MISSING: &str = "SELECT coalesce(max(number) - min(number) + 1, 0) - count(*) FROM events";
+
+/// The transitions of each job, one after the other; `begin.gone` when the oldest events are not kept any more.
+const STORIES: &str = "
+WITH begin (gone) AS (SELECT coalesce((SELECT min(number) FROM events),
+        (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'events'), 1) > 1),
+    transitions AS (SELECT job, number, json_extract(kind, '$.payload.from') AS came,
+        json_extract(kind, '$.payload.to') AS went FROM events
+        WHERE CASE WHEN json_valid(kind) THEN json_extract(kind, '$.type') END = 'STATE_TRANSITION'),
+    story AS (SELECT *, lag(went) OVER jobs AS was, lead(number) OVER jobs AS next FROM transitions
+        WINDOW jobs AS (PARTITION BY job ORDER BY number))";
+
+/// Each query finds the jobs that break a rule.
+const RULES: [(&str, &str); 15] = [
+    (
+        "SELECT id FROM jobs WHERE (status IN ('completed', 'failed', 'cancelled')) <> (completed_at IS NOT NULL)",
+        "jobs have ended without a time, or the other way round",
+    ),
+    ("SELECT id FROM jobs WHERE id NOT IN (SELECT job FROM stages)", "jobs have no stage"),
+    (
+        "SELECT DISTINCT id FROM jobs JOIN stages ON job = id
+         WHERE jobs.status = 'completed' AND stages.status <> 'completed'",
+        "jobs are completed and a stage of theirs is not",
+    ),
+    (
+        "SELECT DISTINCT id FROM jobs JOIN stages ON job = id
+         WHERE jobs.status <> 'running' AND stages.status = 'running'",
+        "jobs do not run and a stage of theirs does",
+    ),
+    (
+        "SELECT DISTINCT job FROM attempts AS earlier WHERE ended_at IS NULL AND EXISTS (SELECT 1 FROM attempts
+         WHERE job = earlier.job AND stage = earlier.stage AND number > earlier.number)",
+        "jobs have a stage that was begun again before the try before had ended",
+    ),
+    (
+        "SELECT DISTINCT attempts.job FROM attempts JOIN stages ON stages.job = attempts.job AND stage = stages.number
+         WHERE attempts.ended_at IS NULL AND stages.status <> 'running'",
+        "jobs have a stage that does not run and a try of it that has not ended",
+    ),
+    (
+        // While its plugin is reloaded for a cancellation the try is over already.
+        "SELECT DISTINCT id FROM jobs JOIN stages ON stages.job = id
+         WHERE stages.status = 'running' AND cancel_phase IS NULL AND NOT EXISTS
+            (SELECT 1 FROM attempts WHERE job = id AND stage = stages.number AND ended_at IS NULL)",
+        "jobs have a stage that runs without a try",
+    ),
+    (
+        "SELECT DISTINCT stages.job FROM stages WHERE stages.attempts <> (SELECT count(*) FROM attempts
+            WHERE job = stages.job AND stage = stages.number AND number BETWEEN 1 AND stages.attempts)
+         OR EXISTS (SELECT 1 FROM attempts
+            WHERE job = stages.job AND stage = stages.number AND number NOT BETWEEN 1 AND stages.attempts)",
+        "jobs have a stage with other tries than it counts",
+    ),
+    (
+        "SELECT DISTINCT job FROM attempts WHERE (ended_at IS NULL) <> (outcome IS NULL)",
+        "jobs have a try that ended without an outcome, or the other way round",
+    ),
+    ("SELECT DISTINCT job FROM events WHERE NOT json_valid(kind)", "jobs have events that cannot be read"),
+    ("SELECT DISTINCT job FROM events WHERE job NOT IN (SELECT id FROM jobs)", "jobs have events and are not there"),
+    (
+        "SELECT DISTINCT job FROM story WHERE came IS NOT was AND (was IS NOT NULL OR NOT (SELECT gone FROM begin))",
+        "jobs have a transition that does not follow the one before",
+    ),
+    (
+        "SELECT DISTINCT job FROM story WHERE came IN ('completed', 'failed', 'cancelled')",
+        "jobs went on after their end",
+    ),
+    (
+        "SELECT id FROM jobs JOIN story ON job = id WHERE next IS NULL AND went IS NOT status",
+        "jobs are not as their last transition says",
+    ),
+    (
+        "SELECT id FROM jobs WHERE NOT (SELECT gone FROM begin) AND id NOT IN (SELECT job FROM transitions)",
+        "jobs have no transition at all",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::{Attempt, AttemptEnd, Op, apply};
+    use crate::open::writable;
+    use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, NewEvent, Stage};
+    use jiff::Timestamp;
+    use serde_json::Map;
+    use tempfile::TempDir;
+
+    fn transition(job: JobId, from: Option<JobStatus>, to: JobStatus) -> Op {
+        let kind = EventKind::StateTransition { from, to };
+        let plugin_instance_id = "ocr".to_owned();
+        let event = NewEvent { job_id: job, plugin_instance_id, stage: 0, timestamp: Timestamp::now(), kind };
+        Op::Event(Box::new(event))
+    }
+
+    /// Accepted, tried twice, completed.
+    fn life() -> Vec<Op> {
+        use JobStatus::{Completed, Failed, Pending, Running};
+        let now = Timestamp::now();
+        let stage = Stage {
+            plugin: "ocr".parse().unwrap(),
+            tool: "read".to_owned(),
+            args: Map::new(),
+            status: Completed,
+            attempts: 2,
+            error: None,
+            started_at: Some(now),
+            ended_at: Some(now),
+        };
+        let id = JobId::now();
+        let job = Job {
+            job_id: id,
+            status: Completed,
+            priority: 0,
+            idempotency_key: None,
+            stages: vec![stage],
+            error: None,
+            cancel_phase: None,
+            submitted_at: now,
+            started_at: Some(now),
+            completed_at: Some(now),
+        };
+        let began =
+            |number| Op::AttemptBegan(Attempt { job: id, stage: 0, number, incarnation: 1, started_at: now });
+        let ended = |number, outcome| {
+            let end = AttemptEnd { job: id, stage: 0, number, ended_at: now, outcome, error: None };
+            Op::AttemptEnded(Box::new(end))
+        };
+        vec![
+            Op::Submit(Box::new(job)),
+            transition(id, None, Pending),
+            began(1),
+            transition(id, Some(Pending), Running),
+            ended(1, Failed),
+            transition(id, Some(Running), Pending),
+            began(2),
+            transition(id, Some(Pending), Running),
+            ended(2, Completed),
+            transition(id, Some(Running), Completed),
+        ]
+    }
+
+    /// A database with two such jobs.
+    fn sound() -> (TempDir, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = writable(&folder.path().join("hardpoint.db")).unwrap();
+        for _ in 0..2 {
+            apply(&connection, &life()).unwrap();
+        }
+        (folder, connection)
+    }
+
+    #[track_caller]
+    fn check(damage: &str, expected: &[&str]) {
+        let (_folder, connection) = sound();
+        assert_eq!(faults(&connection).unwrap(), Vec::<String>::new());
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        connection.execute_batch(damage).unwrap();
+        let found = faults(&connection).unwrap();
+        assert_eq!(found.len(), expected.len(), "{damage}: {found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.contains(expected), "{damage}: {found}");
+        }
+    }
+
+    #[test]
+    fn whatever_cannot_have_happened_is_found_and_named() {
+        let unlike = "jobs are not as their last transition says";
+        let again = "begun again before the try before had ended";
+        let other = "other tries than it counts";
+        check(
+            "UPDATE jobs SET completed_at = NULL WHERE position = 1",
+            &["1 jobs have ended without a time"],
+        );
+        check("DELETE FROM stages; DELETE FROM attempts", &["2 jobs have no stage"]);
+        check("UPDATE stages SET status = 'pending'", &["jobs are completed and a stage of theirs is not"]);
+        check("UPDATE jobs SET status = 'failed'", &[unlike]);
+        check(
+            "UPDATE jobs SET status = 'pending', completed_at = NULL; UPDATE stages SET status = 'running'",
+            &["jobs do not run and a stage of theirs does", "runs without a try", unlike],
+        );
+        check(
+            "UPDATE attempts SET ended_at = NULL, outcome = NULL WHERE number = 1",
+            &[again, "does not run and a try of it that has not ended"],
+        );
+        check("DELETE FROM attempts WHERE number = 1", &[other]);
+        check("UPDATE attempts SET number = 3 WHERE number = 1", &[other]);
+        check("UPDATE stages SET attempts = 3", &[other]);
+        check("UPDATE attempts SET outcome = NULL WHERE number = 2", &["ended without an outcome"]);
+        check("UPDATE events SET kind = '{' WHERE number = 5", &["events that cannot be read", unlike]);
+        check(
+            "UPDATE events SET job = 'x' WHERE number = 5",
+            &["jobs have events and are not there", "does not follow", unlike],
+        );
+    }
+
+    #[test]
+    fn a_job_that_ends_twice_or_not_as_it_was_told_is_found() {
+        let gone_on = "jobs went on after their end";
+        let does_not_follow = "a transition that does not follow the one before";
+        let copy_of_the_end = "INSERT INTO events (job, stage, instance, at, kind)
+            SELECT job, stage, instance, at, kind FROM events WHERE number = 5";
+        check(copy_of_the_end, &[does_not_follow]);
+        let back = "INSERT INTO events (job, stage, instance, at, kind) SELECT job, stage, instance, at,
+            replace(replace(kind, 'completed', 'x'), 'running', 'completed') FROM events WHERE number = 5";
+        check(back, &[gone_on, "not as their last transition says"]);
+        check("DELETE FROM events WHERE number = 2", &[does_not_follow, "1 numbers are missing"]);
+    }
+
+    #[test]
+    fn stories_whose_beginning_is_not_kept_any_more_are_no_fault_but_their_end_is() {
+        check("DELETE FROM events WHERE number <= 3", &[]);
+        check("DELETE FROM events", &[]);
+        check(
+            "DELETE FROM events WHERE number <= 3; UPDATE jobs SET status = 'failed' WHERE position = 1",
+            &["1 jobs are not as their last transition says"],
+        );
+    }
+}
