@@ -231,9 +231,9 @@ async fn a_store_that_is_closed_is_one_file_and_refuses_everything() {
     let store = Store::open(folder.path()).unwrap();
     let clone = store.clone();
     let job = job(None);
-    let accepted = store.commit(0, vec![Op::Submit(Box::new(job.clone()))]);
-    let (accepted, ()) = tokio::join!(accepted, store.close());
-    accepted.unwrap();
+    let ops = vec![Op::Submit(Box::new(job.clone())), Op::Event(Box::new(accepted(&job)))];
+    let (committed, ()) = tokio::join!(store.commit(0, ops), store.close());
+    committed.unwrap();
     assert_eq!(names(folder.path()), ["hardpoint.db"]);
     assert_eq!(clone.commit(0, Vec::new()).await, Err(StoreError::Closed));
     assert_eq!(clone.job(job.job_id).await, Err(StoreError::Closed));
