@@ -15,6 +15,7 @@ mod cli;
 mod config;
 mod decisions;
 mod doctor;
+mod events;
 mod exits;
 mod faces;
 mod fire;

@@ -60,6 +60,12 @@ pub const CONCURRENCY_MAX: u32 = 1024;
 /// Plugins that are started at the same time: each start is a process that imports packages.
 pub const STARTS_AT_ONCE_MAX: u32 = 256;
 
+/// Events that are kept: at 300 bytes each some 300 GB, more than one file should have.
+pub const EVENTS_KEPT_MAX: u32 = 1_000_000_000;
+
+/// Bytes of a text inside an event, as of a log line: clients take events by the thousand.
+pub const EVENT_TEXT_BYTES_MAX: usize = 16 * 1024;
+
 /// 2 GiB in MiB, the largest blob of the worker protocol.
 pub const BODY_MB_MAX: u32 = 2048;
 

@@ -38,6 +38,8 @@ pub const CALL_SECONDS_MAX: u32 = hardpoint_model::limits::TIMEOUT_SECONDS_MAX;
 pub const EVENT_STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Those who follow events at once: a quarter of the connections, so that the others can still be answered.
 pub const FOLLOWERS_MAX: usize = CONNECTIONS_MAX / 4;
+/// Jobs that one caller follows by name; whoever wants more follows all.
+pub const JOBS_FOLLOWED_MAX: usize = 64;
 /// Largest number of an event that can be named: a number in JSON is exact up to here.
 pub const EVENT_NUMBER_MAX: u64 = (1 << 53) - 1;
 /// Jobs of one page when nobody says how many.

@@ -12,27 +12,40 @@ const EXAMPLES: usize = 3;
 /// What cannot have happened, one line each.
 pub(crate) fn faults(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut faults = Vec::new();
+    // Before there was such a note all events were kept.
+    let is_noted = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'events_pruned')";
+    let is_noted: bool = connection.query_row(is_noted, [], |row| row.get(0))?;
+    let pruned = if is_noted { PRUNED } else { PRUNED_NOT };
     for (sql, what) in RULES {
-        let mut find = connection.prepare(&format!("{STORIES} {sql}"))?;
+        let mut find = connection.prepare(&format!("WITH {pruned}, {STORIES} {sql}"))?;
         let jobs = find.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
         if !jobs.is_empty() {
             let some = jobs.iter().take(EXAMPLES).map(String::as_str).collect::<Vec<_>>().join(", ");
             faults.push(format!("{} {what}, for example {some}", jobs.len()));
         }
     }
-    let missing: i64 = connection.query_row(NUMBERS_MISSING, [], |row| row.get(0))?;
+    let missing = format!("WITH {pruned} {NUMBERS_MISSING}");
+    let missing: i64 = connection.query_row(&missing, [], |row| row.get(0))?;
     if missing > 0 {
         faults.push(format!("{missing} numbers are missing between events"));
     }
     Ok(faults)
 }
 
-const NUMBERS_MISSING: &str = "SELECT coalesce(max(number) - min(number) + 1, 0) - count(*) FROM events";
+/// After those that are pruned up to the last one that there was.
+const NUMBERS_MISSING: &str = "
+SELECT abs(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) - through
+    - (SELECT count(*) FROM events WHERE number > through)) FROM pruned";
 
-/// The transitions of each job, one after the other; `begin.gone` when the oldest events are not kept any more.
+/// Up to which number events are pruned, those of jobs that are not over left out; and which jobs lack their first.
+const PRUNED: &str = "
+pruned (through) AS (SELECT through FROM events_pruned),
+    lacking (job) AS (SELECT id FROM jobs WHERE events_pruned > 0)";
+const PRUNED_NOT: &str = "
+pruned (through) AS (SELECT 0), lacking (job) AS (SELECT id FROM jobs WHERE FALSE)";
+
+/// The transitions of each job, one after the other.
 const STORIES: &str = "
-WITH begin (gone) AS (SELECT coalesce((SELECT min(number) FROM events),
-        (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'events'), 1) > 1),
     transitions AS (SELECT job, number, json_extract(kind, '$.payload.from') AS came,
         json_extract(kind, '$.payload.to') AS went FROM events
         WHERE CASE WHEN json_valid(kind) THEN json_extract(kind, '$.type') END = 'STATE_TRANSITION'),
@@ -40,7 +53,7 @@ WITH begin (gone) AS (SELECT coalesce((SELECT min(number) FROM events),
         WINDOW jobs AS (PARTITION BY job ORDER BY number))";
 
 /// Each query finds the jobs that break a rule.
-const RULES: [(&str, &str); 15] = [
+const RULES: [(&str, &str); 16] = [
     (
         "SELECT id FROM jobs WHERE (status IN ('completed', 'failed', 'cancelled')) <> (completed_at IS NOT NULL)",
         "jobs have ended without a time, or the other way round",
@@ -87,7 +100,7 @@ const RULES: [(&str, &str); 15] = [
     ("SELECT DISTINCT job FROM events WHERE NOT json_valid(kind)", "jobs have events that cannot be read"),
     ("SELECT DISTINCT job FROM events WHERE job NOT IN (SELECT id FROM jobs)", "jobs have events and are not there"),
     (
-        "SELECT DISTINCT job FROM story WHERE came IS NOT was AND (was IS NOT NULL OR NOT (SELECT gone FROM begin))",
+        "SELECT DISTINCT job FROM story WHERE came IS NOT was AND (was IS NOT NULL OR job NOT IN (SELECT job FROM lacking))",
         "jobs have a transition that does not follow the one before",
     ),
     (
@@ -99,8 +112,12 @@ const RULES: [(&str, &str); 15] = [
         "jobs are not as their last transition says",
     ),
     (
-        "SELECT id FROM jobs WHERE NOT (SELECT gone FROM begin) AND id NOT IN (SELECT job FROM transitions)",
+        "SELECT id FROM jobs WHERE id NOT IN (SELECT job FROM lacking) AND id NOT IN (SELECT job FROM transitions)",
         "jobs have no transition at all",
+    ),
+    (
+        "SELECT id FROM jobs WHERE status IN ('pending', 'running') AND id IN (SELECT job FROM lacking)",
+        "jobs are not over and lack events",
     ),
 ];
 
@@ -237,11 +254,23 @@ mod tests {
 
     #[test]
     fn stories_whose_beginning_is_not_kept_any_more_are_no_fault_but_their_end_is() {
-        check("DELETE FROM events WHERE number <= 3", &[]);
-        check("DELETE FROM events", &[]);
+        let pruned = |through: u32| {
+            format!(
+                "UPDATE events_pruned SET through = {through}; DELETE FROM events WHERE number <= {through};
+                 UPDATE jobs SET events_pruned = min({through}, position * 5) WHERE position * 5 - 5 < {through};"
+            )
+        };
+        check(&pruned(3), &[]);
+        check(&pruned(7), &[]);
+        check(&pruned(10), &[]);
+        let failed = "UPDATE jobs SET status = 'failed' WHERE position = 1";
+        check(&format!("{} {failed}", pruned(3)), &["1 jobs are not as their last transition says"]);
+        let alive = "UPDATE jobs SET status = 'pending', completed_at = NULL WHERE position = 1";
+        check(&format!("{} {alive}", pruned(7)), &["1 jobs are not over and lack events"]);
         check(
-            "DELETE FROM events WHERE number <= 3; UPDATE jobs SET status = 'failed' WHERE position = 1",
-            &["1 jobs are not as their last transition says"],
+            "DELETE FROM events WHERE number <= 3",
+            &["does not follow", "3 numbers are missing between events"],
         );
+        check("DELETE FROM events WHERE number = 10", &["not as their last transition says", "1 numbers"]);
     }
 }

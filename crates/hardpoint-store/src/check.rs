@@ -6,6 +6,7 @@ use crate::Store;
 use crate::audit;
 use crate::error::StoreError;
 use crate::open::inspectable;
+use crate::prune;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::io;
@@ -148,6 +149,6 @@ fn faults(connection: &Connection, report: &mut Report) -> Result<(), StoreError
     };
     report.faults = audit::faults(connection)?;
     report.jobs = number("SELECT count(*) FROM jobs")?;
-    report.last_event = number("SELECT coalesce(max(number), 0) FROM events")?;
+    report.last_event = u64::try_from(prune::last(connection)?).unwrap_or(0);
     Ok(())
 }

@@ -12,9 +12,11 @@ mod audit;
 mod check;
 mod contents;
 mod error;
+mod events;
 pub mod limits;
 mod op;
 mod open;
+mod prune;
 mod read;
 mod rows;
 mod writer;
@@ -22,8 +24,10 @@ mod writer;
 pub use check::{BackupError, Report};
 pub use contents::{Contents, Tried};
 pub use error::StoreError;
+pub use events::{EventFilter, Gone, Kept};
 pub use op::{Attempt, AttemptEnd, Committed, Op};
-pub use read::{EventFilter, JobFilter, Page, PluginFlags};
+pub use prune::{Keep, Pruned};
+pub use read::{JobFilter, Page, PluginFlags};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,5 +96,10 @@ impl Store {
         ops: Arc<[Op]>,
     ) -> impl Future<Output = Result<Committed, StoreError>> + Send + use<> {
         self.writer.enqueue(Some(epoch), ops)
+    }
+
+    /// The number of the last event that is on disk.
+    pub fn last_event(&self) -> u64 {
+        self.writer.last_event()
     }
 }

@@ -10,6 +10,12 @@ pub const GROUP_MAX: usize = 512;
 pub const READERS: usize = 4;
 /// Rows of one page.
 pub const PAGE_MAX: u32 = 1000;
+/// Events let go in one transaction: a few milliseconds of the writer's time.
+pub const PRUNED_AT_ONCE: usize = 500;
+/// Events looked at by one search for those that can go: some ten milliseconds of a reader's time.
+pub const LOOKED_AT_ONCE: u32 = 10_000;
+/// Bytes of the events of one page, their texts alone; one event is read whatever it has.
+pub const EVENTS_BYTES_MAX: usize = 1 << 20;
 /// How long another process may hold the file before it is an error.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of one value: a text of arguments or a result.

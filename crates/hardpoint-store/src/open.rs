@@ -14,6 +14,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../migrations/001-jobs.sql")),
     M::up(include_str!("../migrations/002-payloads.sql")),
     M::up(include_str!("../migrations/003-plugin-flags.sql")),
+    M::up(include_str!("../migrations/004-events.sql")),
 ];
 /// One for each schema that was ever released, oldest first.
 const MIGRATIONS: Migrations<'_> = Migrations::from_slice(STEPS);

@@ -1,4 +1,4 @@
-//! Reading: jobs, stages, results, events, plugins. Sees what is committed, and never waits for the writer.
+//! Reading: jobs, stages, results, plugins. Sees what is committed, and never waits for the writer.
 //!
 //! Owns a few connections and the queries. Must not know who asks.
 
@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use crate::limits::{CLOSE_PATIENCE, PAGE_MAX, READERS};
 use crate::open::readable;
 use crate::rows;
-use hardpoint_model::job::{Event, Job, JobId, JobStatus, Stage};
+use hardpoint_model::job::{Job, JobId, JobStatus, Stage};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -44,17 +44,6 @@ pub struct Page {
     pub count: u64,
     /// Where the next page begins, if there is one.
     pub next: Option<i64>,
-}
-
-/// Which events are wanted.
-#[derive(Debug, Clone, Default)]
-pub struct EventFilter {
-    /// Only events with a higher number.
-    pub since: u64,
-    /// Only of this job.
-    pub job: Option<JobId>,
-    /// At most this many; at most [`PAGE_MAX`].
-    pub limit: u32,
 }
 
 /// What somebody decided by hand about a plugin.
@@ -139,26 +128,6 @@ impl Store {
         .await
     }
 
-    /// Events in the order of their numbers.
-    pub async fn events(&self, filter: EventFilter) -> Result<Vec<Event>, StoreError> {
-        self.read(move |connection| {
-            let sql = match filter.job {
-                Some(_) => "SELECT * FROM events WHERE number > ?1 AND job = ?2 ORDER BY number LIMIT ?3",
-                None => "SELECT * FROM events WHERE number > ?1 AND ?2 IS NULL ORDER BY number LIMIT ?3",
-            };
-            let since = i64::try_from(filter.since).unwrap_or(i64::MAX);
-            let job = filter.job.map(|job| job.to_string());
-            let mut find = connection.prepare_cached(sql)?;
-            let mut found = find.query(params![since, job, filter.limit.min(PAGE_MAX)])?;
-            let mut events = Vec::new();
-            while let Some(row) = found.next()? {
-                events.push(rows::event(row)?);
-            }
-            Ok(events)
-        })
-        .await
-    }
-
     /// What somebody decided by hand about plugins, by name.
     pub async fn plugins(&self) -> Result<BTreeMap<String, PluginFlags>, StoreError> {
         self.read(|connection| {
@@ -172,7 +141,7 @@ impl Store {
     }
 
     /// Runs a query on a thread that may wait for the disk.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

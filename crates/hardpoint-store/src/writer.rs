@@ -1,13 +1,16 @@
 //! The one thread that writes: gathers what waits, makes one transaction of it, waits for the disk once.
 //!
 //! Owns the connection that writes. A commit that does not fit fails alone; a disk that fails, fails all of the
-//! group and all that follows in the same epoch, so that nothing overtakes what was refused.
+//! group and all that follows in the same epoch, so that nothing overtakes what was refused. Events are let go after
+//! the group with which that was asked for: it harms no commit.
 
 use crate::error::StoreError;
 use crate::limits::{COMMIT_QUEUE, GROUP_MAX};
 use crate::op::{Committed, Op, apply};
+use crate::prune::{self, Plan};
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use tokio::sync::{mpsc, oneshot};
@@ -24,6 +27,7 @@ struct Commit {
 /// What waits for the thread.
 enum Asked {
     Commit(Commit),
+    Prune(Plan, oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -40,6 +44,7 @@ impl Commit {
 pub(crate) struct Writer {
     queue: mpsc::Sender<Asked>,
     trouble: Trouble,
+    last_event: Arc<AtomicU64>,
     _thread: Arc<Joined>,
 }
 
@@ -73,7 +78,9 @@ impl Writer {
     pub(crate) fn start(connection: Connection, path: Arc<Path>) -> Result<Self, StoreError> {
         let (queue, asked) = mpsc::channel(COMMIT_QUEUE);
         let trouble = Trouble::default();
-        let mut thread = Thread { connection, path, refused: None, trouble: trouble.clone() };
+        let last_event = Arc::new(AtomicU64::new(u64::try_from(prune::last(&connection)?).unwrap_or(0)));
+        let (told, troubled) = (Arc::clone(&last_event), trouble.clone());
+        let mut thread = Thread { connection, path, refused: None, trouble: troubled, last_event: told };
         let thread = Builder::new().name("store".to_owned()).spawn(move || {
             let closed = thread.run(asked);
             if let Err((_, error)) = thread.connection.close() {
@@ -84,7 +91,7 @@ impl Writer {
             }
         });
         let thread = thread.map_err(|e| StoreError::Other(e.to_string()))?;
-        Ok(Self { queue, trouble, _thread: Arc::new(Joined(Some(thread))) })
+        Ok(Self { queue, trouble, last_event, _thread: Arc::new(Joined(Some(thread))) })
     }
 
     pub(crate) fn enqueue(
@@ -93,15 +100,28 @@ impl Writer {
         ops: Arc<[Op]>,
     ) -> impl Future<Output = Answer> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        let commit = Asked::Commit(Commit { epoch, ops, reply: Some(reply) });
-        let sent = self.queue.try_send(commit).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        });
+        let sent = self.send(Asked::Commit(Commit { epoch, ops, reply: Some(reply) }));
         async move {
             sent?;
             answer.await.unwrap_or(Err(StoreError::Closed))
         }
+    }
+
+    pub(crate) async fn prune(&self, plan: Plan) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Asked::Prune(plan, reply))?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    pub(crate) fn last_event(&self) -> u64 {
+        self.last_event.load(Ordering::Relaxed)
+    }
+
+    fn send(&self, asked: Asked) -> Result<(), StoreError> {
+        self.queue.try_send(asked).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })
     }
 
     /// Lets the thread write what waits, and end.
@@ -123,6 +143,7 @@ struct Thread {
     /// The last failure of the disk, and the first epoch that is not refused because of it.
     refused: Option<(StoreError, u64)>,
     trouble: Trouble,
+    last_event: Arc<AtomicU64>,
 }
 
 impl Thread {
@@ -131,16 +152,20 @@ impl Thread {
         let mut waiting = Vec::with_capacity(GROUP_MAX);
         let mut closed = None;
         while closed.is_none() && asked.blocking_recv_many(&mut waiting, GROUP_MAX) > 0 {
-            let mut group = Vec::with_capacity(waiting.len());
+            let (mut group, mut prunes) = (Vec::with_capacity(waiting.len()), Vec::new());
             for one in waiting.drain(..) {
                 match one {
                     Asked::Commit(commit) if closed.is_none() => group.extend(self.admit(commit)),
+                    Asked::Prune(plan, reply) if closed.is_none() => prunes.push((plan, reply)),
                     // Dropped: whoever sent it learns that the store is closed.
-                    Asked::Commit(_) => {}
+                    Asked::Commit(_) | Asked::Prune(..) => {}
                     Asked::Close(whom) => closed = Some(whom),
                 }
             }
             self.write_group(group);
+            for (plan, reply) in prunes {
+                let _ = reply.send(prune::apply(&mut self.connection, &plan));
+            }
         }
         closed
     }
@@ -165,6 +190,7 @@ impl Thread {
                 if self.trouble.set(None).is_some() {
                     tracing::info!("the database is written to again");
                 }
+                tell_last(&answers, &self.last_event);
                 for (mut commit, answer) in group.into_iter().zip(answers) {
                     commit.answer(answer);
                 }
@@ -183,6 +209,14 @@ impl Thread {
                 }
             }
         }
+    }
+}
+
+/// Before anybody hears of an event its number is known.
+fn tell_last(answers: &[Answer], last_event: &AtomicU64) {
+    let events = answers.iter().flatten().flat_map(|committed| &committed.events);
+    if let Some(last) = events.map(|event| event.number).max() {
+        last_event.fetch_max(last, Ordering::Relaxed);
     }
 }
 

@@ -113,7 +113,8 @@ async fn events_of_a_thousand_writers_at_once_are_numbered_without_a_gap() {
     let mut numbers = writers.join_all().await;
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=1000).collect::<Vec<u64>>());
-    let events = store.events(EventFilter { since: 990, job: None, limit: 1000 }).await.unwrap();
+    let filter = EventFilter { since: 990, limit: 1000, ..EventFilter::default() };
+    let events = store.events(filter).await.unwrap().events;
     assert_eq!(events.iter().map(|event| event.number).collect::<Vec<_>>(), (991..=1000).collect::<Vec<_>>());
     let alive = store.alive().await.unwrap();
     assert_eq!(alive.len(), 1000);

@@ -22,6 +22,8 @@ pub const WRITES_IN_FLIGHT_MAX: usize = 2048;
 pub const EVENTS_LIVE: usize = 4096;
 /// Events read from the disk at once.
 pub const EVENTS_PER_READ: u32 = 500;
+/// How often it is looked whether events can be let go.
+pub const RETENTION_EVERY: std::time::Duration = std::time::Duration::from_secs(2);
 /// How often retries, forced cancellations and a disk that refused are looked at.
 pub const TICK: std::time::Duration = std::time::Duration::from_millis(50);
 /// Progress of one job is told at most this often.

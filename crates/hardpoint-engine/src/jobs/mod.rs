@@ -8,14 +8,15 @@ mod core;
 mod events;
 pub mod limits;
 mod progress;
+mod retention;
 mod settings;
 mod turns;
 mod usage;
 mod values;
 
 pub use self::core::JobRefusal;
-pub use events::Following;
-pub use settings::JobSettings;
+pub use events::{Followed, Following};
+pub use settings::{EventsKept, JobSettings};
 
 use self::core::{Core, Input, Now};
 use crate::call::Refusal;
@@ -111,9 +112,15 @@ impl Jobs {
             cancel_grace: settings.cancel_grace,
             snapshot_every: settings.snapshot_every,
         };
+        let retention = retention::run(shared.store.clone(), settings.events);
         let core = Core::new(settings, alive, Now::read());
         let turns = turns::Loop::new(host, Arc::clone(&shared), core);
-        let handle = tokio::spawn(turns.run(ask_queue, input_queue));
+        let handle = tokio::spawn(async move {
+            tokio::select! {
+                () = turns.run(ask_queue, input_queue) => {}
+                never = retention => match never {},
+            }
+        });
         Ok((Self { shared, engine, asks }, handle))
     }
 
@@ -156,14 +163,14 @@ impl Jobs {
         self.shared.store.result(id, stage).await
     }
 
-    /// Events with a higher number than `since`, of one job or of all.
-    pub fn follow(&self, since: u64, job: Option<JobId>) -> Following {
-        Following::new(self.clone(), since, job)
+    /// Events with a higher number than `since`, of these jobs; of all when there are none.
+    pub fn follow(&self, since: u64, jobs: Vec<JobId>) -> Following {
+        Following::new(self.clone(), since, jobs)
     }
 
     /// Waits until a job is over, for at most `patience`; the job as it is then. `None`: there is no such job.
     pub async fn wait(&self, id: JobId, patience: Duration) -> Result<Option<Job>, StoreError> {
-        let mut events = self.follow(0, Some(id));
+        let mut events = self.follow(0, vec![id]);
         let over = async {
             loop {
                 match self.job(id).await? {

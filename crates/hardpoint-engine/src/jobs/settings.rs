@@ -27,6 +27,23 @@ pub struct JobSettings {
     pub snapshot_every: Duration,
     /// How long after a refusal the disk is tried again.
     pub store_retry: Duration,
+    /// Which events are kept.
+    pub events: EventsKept,
+}
+
+/// Which events are kept. Those of jobs that wait or run always are.
+#[derive(Debug, Clone, Copy)]
+pub struct EventsKept {
+    /// The last ones, this many.
+    pub count_max: u64,
+    /// Of those only what is not older.
+    pub age_max: Duration,
+}
+
+impl Default for EventsKept {
+    fn default() -> Self {
+        Self { count_max: 1_000_000, age_max: Duration::from_hours(30 * 24) }
+    }
 }
 
 impl Default for JobSettings {
@@ -41,6 +58,7 @@ impl Default for JobSettings {
             cancel_grace: Duration::from_secs(3),
             snapshot_every: Duration::from_secs(4),
             store_retry: Duration::from_secs(1),
+            events: EventsKept::default(),
         }
     }
 }

@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::job::OnHostLoss;
-use crate::limits::{BODY_MB_MAX, REQUESTS_PER_SECOND_MAX, STARTS_AT_ONCE_MAX};
+use crate::limits::{BODY_MB_MAX, EVENTS_KEPT_MAX, REQUESTS_PER_SECOND_MAX, STARTS_AT_ONCE_MAX};
 use crate::restart::{FailOn, Restart, RestartPolicy};
 use crate::seconds::Seconds;
 
@@ -60,6 +60,8 @@ pub struct Config {
     pub stop: Stop,
     /// How jobs are treated.
     pub jobs: Jobs,
+    /// Which events are kept.
+    pub events: Events,
     /// What the doors let in.
     pub http: Http,
     /// What is different for single plugins, by name.
@@ -125,6 +127,19 @@ pub struct Jobs {
     pub retry_wait_max_seconds: Seconds,
     /// How often it is measured what the worker of a running job uses, in seconds; 0: never.
     pub snapshot_seconds: Seconds,
+}
+
+/// Which events are kept. Those of jobs that wait or run always are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Events {
+    /// How many of the last events are kept.
+    #[schemars(range(min = 1, max = EVENTS_KEPT_MAX))]
+    pub max_count: u32,
+    /// How old an event may get, in days.
+    #[schemars(range(min = 1, max = 3650))]
+    pub max_age_days: u32,
 }
 
 /// What the doors let in.
@@ -217,6 +232,7 @@ impl Default for Config {
             load: Load::default(),
             stop: Stop::default(),
             jobs: Jobs::default(),
+            events: Events::default(),
             http: Http::default(),
             plugins: BTreeMap::new(),
         }
@@ -257,6 +273,12 @@ impl Default for Jobs {
             retry_wait_max_seconds: Seconds::whole(300),
             snapshot_seconds: Seconds::whole(4),
         }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { max_count: 1_000_000, max_age_days: 30 }
     }
 }
 

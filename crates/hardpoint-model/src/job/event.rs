@@ -4,6 +4,7 @@
 
 use super::{CancelPhase, JobId, JobStatus};
 use crate::error::Category;
+use crate::limits::EVENT_TEXT_BYTES_MAX;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -91,6 +92,25 @@ pub struct ResourceSnapshot {
 }
 
 impl EventKind {
+    /// With texts that are not longer than [`EVENT_TEXT_BYTES_MAX`]: what plugins say has no end.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let text = match &mut self {
+            Self::ProgressChanged { status_message, .. } => Some(status_message),
+            Self::RetryStarted { exception_repr, .. } => Some(exception_repr),
+            Self::BlockReasonChanged { from, to } => {
+                from.iter_mut().for_each(cut);
+                to.as_mut()
+            }
+            Self::StateTransition { .. }
+            | Self::ResourceSnapshot { .. }
+            | Self::CancelPhaseChanged { .. }
+            | Self::SequenceAdvanced { .. } => None,
+        };
+        text.into_iter().for_each(cut);
+        self
+    }
+
     /// The word for it, as in `type`.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -101,6 +121,38 @@ impl EventKind {
             Self::RetryStarted { .. } => "RETRY_STARTED",
             Self::BlockReasonChanged { .. } => "BLOCK_REASON_CHANGED",
             Self::SequenceAdvanced { .. } => "SEQUENCE_ADVANCED",
+        }
+    }
+}
+
+fn cut(text: &mut String) {
+    if text.len() > EVENT_TEXT_BYTES_MAX {
+        text.truncate(text.floor_char_boundary(EVENT_TEXT_BYTES_MAX - CUT.len()));
+        text.push_str(CUT);
+    }
+}
+
+/// Ends a text that was longer.
+const CUT: &str = " … (cut)";
+
+/// What a follower is told besides events. It has no number: whoever comes back names the last event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", content = "payload", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Notice {
+    /// Events before the next one are not kept any more.
+    EventsDropped {
+        /// From this number on nothing is missing.
+        first_kept: u64,
+        /// How many are gone, over all jobs.
+        count: u64,
+    },
+}
+
+impl Notice {
+    /// The word for it, as in `type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EventsDropped { .. } => "EVENTS_DROPPED",
         }
     }
 }
@@ -215,6 +267,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_text_in_an_event_has_an_end() {
+        let cut = |text: &str| {
+            let said = EventKind::ProgressChanged { progress: 0.5, status_message: text.to_owned() };
+            match said.bounded() {
+                EventKind::ProgressChanged { status_message, .. } => status_message,
+                other => panic!("{other:?}"),
+            }
+        };
+        let fits = "ä".repeat(EVENT_TEXT_BYTES_MAX / 2);
+        assert_eq!(cut(&fits), fits);
+        let long = cut(&format!("{fits}ä"));
+        assert!(long.len() <= EVENT_TEXT_BYTES_MAX && long.ends_with("ä … (cut)"), "{} bytes", long.len());
+    }
+
     fn snapshot() -> ResourceSnapshot {
         ResourceSnapshot {
             timestamp: "2026-03-04T05:06:07Z".parse().unwrap(),
@@ -234,6 +301,14 @@ mod tests {
             "timestamp": "2026-03-04T05:06:07Z", "worker_pid": 4242, "cpu_percent": 187.5, "memory_rss_mb": 812.25, "gpu_index": 0,
             "gpu_memory_mb": 2048.0, "gpu_type": "NVIDIA", "gpu_total_mb": 81559.0, "gpu_load_percent": 42.0,
         }})
+    }
+
+    #[test]
+    fn a_notice_looks_like_an_event_without_a_number() {
+        let notice = Notice::EventsDropped { first_kept: 4712, count: 11 };
+        let expected = json!({"type": "EVENTS_DROPPED", "payload": {"first_kept": 4712, "count": 11}});
+        assert_eq!(serde_json::to_value(notice).unwrap(), expected);
+        assert_eq!(notice.as_str(), "EVENTS_DROPPED");
     }
 
     #[test]

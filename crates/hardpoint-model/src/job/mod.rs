@@ -7,7 +7,7 @@ mod event;
 mod status;
 
 pub use cancel::{CancelPhase, CancelStep, IllegalCancelStep};
-pub use event::{Event, EventKind, NewEvent, ResourceSnapshot};
+pub use event::{Event, EventKind, NewEvent, Notice, ResourceSnapshot};
 pub use status::{IllegalJobTransition, JobChange, JobStatus};
 
 use crate::error::JobError;

@@ -10,7 +10,7 @@ use crate::problem::Code;
 use aide::openapi::{ReferenceOr, Response, StatusCode};
 use aide::transform::TransformOperation;
 use axum::Json;
-use hardpoint_model::job::{Event, Job};
+use hardpoint_model::job::{Event, Job, Notice};
 use indexmap::IndexMap;
 use schemars::json_schema;
 use serde_json::json;
@@ -141,11 +141,12 @@ fn streamed(op: TransformOperation) -> TransformOperation {
             "data": {"type": "string", "contentMediaType": "application/json"}
         }
     });
+    let line = json_schema!({"anyOf": [schema_of::<Event>(), schema_of::<Notice>()]});
     let response = Response {
         description: "Events as they happen".to_owned(),
         content: IndexMap::from_iter([
             ("text/event-stream".to_owned(), media(framed, None)),
-            ("application/x-ndjson".to_owned(), media(schema_of::<Event>(), None)),
+            ("application/x-ndjson".to_owned(), media(line, None)),
         ]),
         ..Response::default()
     };

@@ -7,7 +7,7 @@ use super::look::misfit;
 use super::stream::{self, Wanted};
 use crate::app::Shared;
 use crate::extract::{JobPath, Path, Query};
-use crate::limits::EVENT_NUMBER_MAX;
+use crate::limits::{EVENT_NUMBER_MAX, JOBS_FOLLOWED_MAX};
 use crate::problem::{Code, Problem};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -34,6 +34,11 @@ fn types_pattern() -> String {
     format!("^({word})(,({word})){{0,{}}}$", TYPES.len() - 1)
 }
 
+fn jobs_pattern() -> String {
+    let id = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
+    format!("^{id}(,{id}){{0,{}}}$", JOBS_FOLLOWED_MAX - 1)
+}
+
 /// Which events.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -41,8 +46,8 @@ pub(crate) struct EventsQuery {
     /// Only events with a higher number; all that are kept when absent. `Last-Event-ID` overrules it.
     #[schemars(range(min = 0, max = 9_007_199_254_740_991_u64), skip_serializing_if = "Option::is_none")]
     since: Option<u64>,
-    /// Only those of this job.
-    #[schemars(extend("format" = "uuid"), skip_serializing_if = "Option::is_none")]
+    /// Only those of these jobs, with commas between their ids.
+    #[schemars(regex(pattern = jobs_pattern()), skip_serializing_if = "Option::is_none")]
     job: Option<String>,
     /// Only those of this plugin.
     #[schemars(skip_serializing_if = "Option::is_none")]
@@ -91,7 +96,7 @@ pub(crate) async fn job_events(
     let query = EventsQuery { since, r#type, follow, ..EventsQuery::default() };
     let mut wanted = wanted(query, last_event_id(&headers)?)?;
     let job = find(&app, path.0.job()?).await?;
-    wanted.job = Some(job.job_id);
+    wanted.jobs = vec![job.job_id];
     wanted.until_over = true;
     // Of a job that is over nothing more will come, and its last event may have been seen.
     wanted.follow &= !job.status.is_terminal();
@@ -103,12 +108,20 @@ fn wanted(query: EventsQuery, seen: Option<u64>) -> Result<Wanted, Problem> {
     if query.since.is_some_and(|since| since > EVENT_NUMBER_MAX) {
         return Err(misfit("since", &format!("`since` must be from 0 to {EVENT_NUMBER_MAX}")));
     }
-    let job: Option<Result<JobId, _>> = query.job.as_deref().map(str::parse);
-    let job = job.transpose().map_err(|_| misfit("job", "`job` must be the id of a job, a UUID"))?;
+    let jobs = query.job.as_deref().map_or(Ok(Vec::new()), jobs)?;
     let types = query.r#type.as_deref().map_or(Ok(Vec::new()), types)?;
     let follow = query.follow.unwrap_or(true);
     let since = seen.or(query.since).unwrap_or_default();
-    Ok(Wanted { since, job, plugin: query.plugin, types, follow, until_over: false })
+    Ok(Wanted { since, jobs, plugin: query.plugin, types, follow, until_over: false })
+}
+
+fn jobs(text: &str) -> Result<Vec<JobId>, Problem> {
+    let ids: Result<Vec<JobId>, _> = text.split(',').take(JOBS_FOLLOWED_MAX + 1).map(str::parse).collect();
+    ids.ok().filter(|ids| ids.len() <= JOBS_FOLLOWED_MAX).ok_or_else(|| {
+        let detail =
+            format!("`job` must be ids of up to {JOBS_FOLLOWED_MAX} jobs, UUIDs, with commas between");
+        misfit("job", &detail)
+    })
 }
 
 fn types(text: &str) -> Result<Vec<&'static str>, Problem> {
@@ -212,10 +225,17 @@ mod tests {
     fn a_query_says_from_where_on_or_names_what_is_wrong() {
         assert_eq!(read("since=7").unwrap().since, 7);
         assert_eq!(read("").unwrap().since, 0);
+        let ids = |count: usize| {
+            let ids: Vec<String> = (0..count).map(|_| JobId::now().to_string()).collect();
+            read(&format!("job={}", ids.join(","))).map(|wanted| wanted.jobs.len()).ok()
+        };
+        assert_eq!([ids(1), ids(2), ids(64), ids(65)], [Some(1), Some(2), Some(64), None]);
         assert!(read("").unwrap().follow && !read("follow=false").unwrap().follow);
         for (query, pointer) in [
             ("since=9007199254740992", "/since"),
             ("job=x", "/job"),
+            ("job=", "/job"),
+            ("job=01997f3e-5c1a-7cc0-9d3b-6f1f1f0f3b11,", "/job"),
             ("type=", "/type"),
             ("type=state_transition", "/type"),
         ] {

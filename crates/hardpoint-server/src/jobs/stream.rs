@@ -14,9 +14,9 @@ use axum::response::sse::{self, Sse};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
-use hardpoint_engine::jobs::Following;
-use hardpoint_model::job::{Event, EventKind, JobId};
-use hardpoint_store::StoreError;
+use hardpoint_engine::jobs::{Followed, Following};
+use hardpoint_model::job::{Event, EventKind, JobId, Notice};
+use hardpoint_store::{Gone, StoreError};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
@@ -35,7 +35,8 @@ pub(super) enum Format {
 pub(super) struct Wanted {
     /// Those with a higher number.
     pub(super) since: u64,
-    pub(super) job: Option<JobId>,
+    /// None: those of all.
+    pub(super) jobs: Vec<JobId>,
     pub(super) plugin: Option<String>,
     /// None: all.
     pub(super) types: Vec<&'static str>,
@@ -49,6 +50,8 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 enum Step {
     Event(Box<Event>),
+    /// Some before the next event are not kept any more.
+    Notice(Notice),
     Alive,
     /// The host is stopping; the next one goes on from here.
     Goodbye,
@@ -83,7 +86,7 @@ struct Going {
 }
 
 fn steps(app: Arc<App>, wanted: Wanted, place: OwnedSemaphorePermit) -> impl Stream<Item = Step> {
-    let following = app.jobs.follow(wanted.since, wanted.job);
+    let following = app.jobs.follow(wanted.since, wanted.jobs.clone());
     let going = Going { app, following, wanted, ended: false, _place: place };
     stream::unfold(going, |mut going| async move {
         let step = if going.ended { None } else { going.next().await };
@@ -103,7 +106,10 @@ impl Going {
                 () = alive.as_mut() => return Some(Step::Alive),
             };
             match found {
-                Ok(Some(event)) => {
+                Ok(Some(Followed::Gone(Gone { count, first_kept }))) => {
+                    return Some(Step::Notice(Notice::EventsDropped { first_kept, count }));
+                }
+                Ok(Some(Followed::Event(event))) => {
                     self.ended = self.wanted.until_over && is_end(&event);
                     if self.wanted.has(&event) {
                         return Some(Step::Event(Box::new(event)));
@@ -128,7 +134,7 @@ impl Going {
     }
 }
 
-async fn next(following: &mut Following, follow: bool) -> Result<Option<Event>, StoreError> {
+async fn next(following: &mut Following, follow: bool) -> Result<Option<Followed>, StoreError> {
     if follow { following.next().await } else { following.next_kept().await }
 }
 
@@ -149,6 +155,7 @@ fn is_end(event: &Event) -> bool {
 fn line(step: &Step) -> Bytes {
     let mut line = match step {
         Step::Event(event) => serde_json::to_vec(event).unwrap_or_default(),
+        Step::Notice(notice) => serde_json::to_vec(notice).unwrap_or_default(),
         Step::Broke(problem) => serde_json::to_vec(problem).unwrap_or_default(),
         Step::Alive => Vec::new(),
         Step::Goodbye => return Bytes::new(),
@@ -164,7 +171,10 @@ fn sse_event(step: &Step) -> sse::Event {
             let text = serde_json::to_string(event).unwrap_or_default();
             new.id(event.number.to_string()).event(event.kind.as_str()).data(text)
         }
-        // Without an id: the next try goes on after the last event.
+        // Without an id: whoever comes back goes on after the last event.
+        Step::Notice(notice) => {
+            new.event(notice.as_str()).data(serde_json::to_string(notice).unwrap_or_default())
+        }
         Step::Broke(problem) => new.event("problem").data(serde_json::to_string(problem).unwrap_or_default()),
         Step::Alive => new.comment(""),
         Step::Goodbye => new.comment("the host is stopping"),
@@ -203,9 +213,13 @@ mod tests {
         let data = text.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
         assert_eq!(serde_json::from_str::<Event>(data).unwrap(), event);
         assert_eq!(sent(Step::Goodbye).await, ": the host is stopping\n\n");
-        for step in [Step::Alive, Step::Broke(Box::new(Problem::new(Code::StoreUnavailable, "x")))] {
+        let notice = Notice::EventsDropped { first_kept: 8, count: 7 };
+        let broke = Step::Broke(Box::new(Problem::new(Code::StoreUnavailable, "x")));
+        for step in [Step::Alive, Step::Notice(notice), broke] {
             assert!(!sent(step).await.contains("id:"));
         }
+        let expected = "event: EVENTS_DROPPED\ndata: {\"type\":\"EVENTS_DROPPED\",\"payload\":{\"first_kept\":8,\"count\":7}}\n\n";
+        assert_eq!(sent(Step::Notice(notice)).await, expected);
         let line = line(&Step::Event(Box::new(event.clone())));
         assert_eq!(serde_json::from_slice::<Event>(&line).unwrap(), event);
     }

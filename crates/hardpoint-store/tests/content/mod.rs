@@ -180,7 +180,7 @@ pub(crate) async fn dump(store: &Store) -> Value {
         results.extend(result.map(|result| (job.job_id.to_string(), result)));
     }
     let alive: Vec<JobId> = store.alive().await.unwrap().into_iter().map(|job| job.job_id).collect();
-    let events = store.events(EventFilter { limit: 1000, ..EventFilter::default() }).await.unwrap();
+    let events = store.events(EventFilter { limit: 1000, ..EventFilter::default() }).await.unwrap().events;
     let plugins = store.plugins().await.unwrap();
     let plugins: Map<String, Value> =
         plugins.into_iter().map(|(name, flags)| (name, json!([flags.enabled, flags.unloaded]))).collect();

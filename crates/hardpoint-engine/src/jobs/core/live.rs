@@ -85,6 +85,7 @@ impl<R> Live<R> {
 
     pub(super) fn event(&self, kind: EventKind, now: Now) -> Op {
         let (job_id, plugin_instance_id, stage) = (self.job.job_id, self.instance(), self.number());
+        let kind = kind.bounded();
         Op::Event(Box::new(NewEvent { job_id, plugin_instance_id, stage, timestamp: now.timestamp, kind }))
     }
 
