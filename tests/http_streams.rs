@@ -137,7 +137,7 @@ async fn a_slow_reader_slows_the_tool_and_costs_no_memory() {
 }
 
 /// Resident bytes of a process.
-fn resident(pid: u32) -> u64 {
+pub(crate) fn resident(pid: u32) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
     text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }

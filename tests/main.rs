@@ -40,6 +40,7 @@ mod probes_packages;
 mod restart;
 mod serve;
 mod server_cli;
+mod sockets;
 mod streams;
 mod support;
 mod truth;

@@ -5,11 +5,13 @@ mod cli;
 mod disk;
 mod host;
 mod server;
+mod socket;
 
 pub(crate) use cli::{Answer, Cli};
 pub(crate) use disk::Disk;
 pub(crate) use host::{TestHost, busy, request};
 pub(crate) use server::{Reply, Server, Serving, reply, run_tool, try_reply};
+pub(crate) use socket::{Said, Socket, connect, next, opened, request_socket, to_the_end};
 
 use hardpoint_testkit::{left_by_host, soon};
 use std::path::PathBuf;

@@ -6,12 +6,15 @@ use crate::problem::{Code, Mistake, Problem};
 use aide::OperationInput;
 use aide::generate::GenContext;
 use aide::openapi::Operation;
-use axum::extract::FromRequestParts;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use hardpoint_model::job::JobId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
 
 /// The parameters of a path.
 pub(crate) struct Path<T>(pub(crate) T);
@@ -19,11 +22,14 @@ pub(crate) struct Path<T>(pub(crate) T);
 /// The parameters of a query.
 pub(crate) struct Query<T>(pub(crate) T);
 
+/// The same where what is wrong with them is not told at once.
+pub(crate) struct Asked<T>(pub(crate) Result<T, Problem>);
+
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let read = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        let read = <axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
         read.map(|path| Self(path.0)).map_err(|e| Problem::new(Code::BadPath, e.body_text()))
     }
 }
@@ -32,14 +38,51 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let query = parts.uri.query().unwrap_or_default();
-        serde_urlencoded::from_str(query).map(Self).map_err(|e| {
-            let detail = e.to_string();
-            let mistake = Mistake { pointer: "/".to_owned(), detail: detail.clone() };
-            Problem::new(Code::BadQuery, detail).errors(vec![mistake])
+        query(parts).map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(query(parts)))
+    }
+}
+
+fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Problem> {
+    serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).map_err(|e| {
+        let detail = e.to_string();
+        let mistake = Mistake { pointer: "/".to_owned(), detail: detail.clone() };
+        Problem::new(Code::BadQuery, detail).errors(vec![mistake])
+    })
+}
+
+/// The wish to make a WebSocket of the connection.
+pub(crate) struct Upgrade(pub(crate) WebSocketUpgrade);
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Upgrade {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Problem> {
+        if !wants_socket(&parts.headers) {
+            return Ok(None);
+        }
+        let read = <WebSocketUpgrade as FromRequestParts<S>>::from_request_parts(parts, state).await;
+        read.map(|upgrade| Some(Self(upgrade))).map_err(|e| {
+            let detail = format!("the connection cannot become a WebSocket: {}", e.body_text());
+            Problem::new(Code::BadHeader, detail)
+                .hint("a client of RFC 6455, version 13, sends what is needed")
         })
     }
 }
+
+/// Whether a request asks for a WebSocket.
+pub(crate) fn wants_socket(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|wish| wish.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+impl OperationInput for Upgrade {}
 
 impl<T: JsonSchema> OperationInput for Path<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
@@ -50,6 +93,12 @@ impl<T: JsonSchema> OperationInput for Path<T> {
 impl<T: JsonSchema> OperationInput for Query<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
         axum::extract::Query::<T>::operation_input(ctx, operation);
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Asked<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        Query::<T>::operation_input(ctx, operation);
     }
 }
 

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Every status that this server sends.
-const STATUSES: [u16; 22] = [
-    200, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 421, 422, 429, 431, 500, 502, 503,
-    0,
+const STATUSES: [u16; 23] = [
+    101, 200, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 421, 422, 429, 431, 500, 502,
+    503, 0,
 ];
 
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Figures {
     pub(crate) started: Instant,
     requests: [[AtomicU64; STATUSES.len()]; Route::ALL.len()],
     pub(crate) connections: AtomicU64,
+    /// Followers of events who took nothing of what they were sent.
+    pub(crate) followers_dropped: AtomicU64,
 }
 
 impl Default for Figures {
@@ -26,6 +28,7 @@ impl Default for Figures {
             started: Instant::now(),
             requests: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             connections: AtomicU64::new(0),
+            followers_dropped: AtomicU64::new(0),
         }
     }
 }

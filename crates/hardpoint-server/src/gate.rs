@@ -4,6 +4,7 @@
 
 use crate::access::Origin;
 use crate::app::App;
+use crate::extract::wants_socket;
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, PREFLIGHT_SECONDS};
 use crate::problem::{Code, PROBLEM_JSON, Problem};
 use crate::route::Route;
@@ -62,7 +63,7 @@ fn enter(app: &App, route: Route, address: IpAddr, request: &Request<Incoming>) 
         return Ok(Entry::Preflight);
     }
     let Some(needed) = route.scope(request.method()) else { return Ok(Entry::Come) };
-    let token = bearer(headers)?;
+    let token = token(headers)?;
     let known = app.keyring.find(token).ok_or_else(|| {
         Problem::new(Code::TokenUnknown, "this server does not know the token")
             .hint("it may have been removed; the local user's is in the file `token` of the data folder")
@@ -119,6 +120,19 @@ fn check_origin(app: &App, host: &str, headers: &HeaderMap) -> Result<Origin, Pr
             Err(Problem::new(Code::OriginNotAllowed, detail).hint(hint))
         }
     }
+}
+
+/// A script of a page cannot set a field of the header when it asks for a WebSocket; it can name subprotocols, though,
+/// of which a token may be one: `hardpoint, bearer.TOKEN`.
+fn token(headers: &HeaderMap) -> Result<&str, Problem> {
+    if wants_socket(headers) && !headers.contains_key(header::AUTHORIZATION) {
+        let named = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+        let mut named = named.filter_map(|field| field.to_str().ok()).flat_map(|field| field.split(','));
+        if let Some(token) = named.find_map(|name| name.trim().strip_prefix("bearer.")) {
+            return Ok(token);
+        }
+    }
+    bearer(headers)
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {

@@ -36,6 +36,15 @@ pub const SETTLE_SECONDS_MAX: u32 = 3600;
 pub const CALL_SECONDS_MAX: u32 = hardpoint_model::limits::TIMEOUT_SECONDS_MAX;
 /// A sign of life on an event stream that has nothing to say, before proxies cut it (most: 60 s).
 pub const EVENT_STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a follower may take nothing of what it is sent before it is dropped: a train's tunnel, not a lunch. What
+/// it misses it gets when it comes back.
+pub const FOLLOWER_STALL: Duration = Duration::from_secs(10);
+/// How long a WebSocket may give no sign of life: two pings.
+pub const SOCKET_SILENCE: Duration = Duration::from_secs(2 * EVENT_STREAM_KEEP_ALIVE.as_secs());
+/// How long the end of a WebSocket may take, its answer to the close frame included.
+pub const SOCKET_CLOSE: Duration = Duration::from_secs(1);
+/// Bytes of what a WebSocket may send: nobody has anything to say but close, ping and pong, which have 125.
+pub const SOCKET_MESSAGE_BYTES_MAX: usize = 4 << 10;
 /// Those who follow events at once: a quarter of the connections, so that the others can still be answered.
 pub const FOLLOWERS_MAX: usize = CONNECTIONS_MAX / 4;
 /// Jobs that one caller follows by name; whoever wants more follows all.

@@ -4,9 +4,10 @@
 
 use crate::access::{Keyring, Names, Rate, Tokens, TokensError, check_bind};
 use crate::app::App;
+use crate::connection::{Connection, Watched};
 use crate::figures::Figures;
 use crate::limits::{
-    CONNECTIONS_MAX, FOLLOWERS_MAX, HEAD_READ_BYTES_MAX, HEAD_READ_FIELDS_MAX, HEAD_TIMEOUT,
+    CONNECTIONS_MAX, FOLLOWER_STALL, FOLLOWERS_MAX, HEAD_READ_BYTES_MAX, HEAD_READ_FIELDS_MAX, HEAD_TIMEOUT,
 };
 use crate::settings::ServerSettings;
 use crate::{gate, routes};
@@ -127,8 +128,10 @@ async fn accept(app: &Arc<App>, listener: &TcpListener, router: &Router, connect
 async fn connection(app: &Arc<App>, router: &Router, stream: TcpStream) {
     let Ok(address) = stream.local_addr().map(|address| address.ip()) else { return };
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| {
+    let connection = Connection::default();
+    let service = service_fn(|mut request| {
         let (app, router) = (Arc::clone(app), router.clone());
+        request.extensions_mut().insert(connection.clone());
         async move { Ok::<_, Infallible>(gate::answer(&app, router, address, request).await) }
     });
     let mut http = http1::Builder::new();
@@ -136,11 +139,17 @@ async fn connection(app: &Arc<App>, router: &Router, stream: TcpStream) {
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(HEAD_READ_FIELDS_MAX)
         .max_buf_size(HEAD_READ_BYTES_MAX);
-    let mut served = pin!(http.serve_connection(TokioIo::new(stream), service));
+    let stream = Watched::new(stream, connection.clone(), FOLLOWER_STALL);
+    let mut served = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     // What goes wrong on a connection is the other side's: it hung up, or spoke no HTTP.
     tokio::select! {
-        _ = served.as_mut() => return,
-        () = app.closing.cancelled() => served.as_mut().graceful_shutdown(),
+        _ = served.as_mut() => {}
+        () = app.closing.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            let _ = served.await;
+        }
     }
-    let _ = served.await;
+    if let Some(work) = connection.take_afterwards() {
+        work.await;
+    }
 }

@@ -115,7 +115,9 @@ pub(crate) fn wait_docs(op: TransformOperation) -> TransformOperation {
 const STREAM: &str = "\
 Server-sent events, or one event a line with `Accept: application/x-ndjson`. The `id` of each is its number: whoever \
 comes back with `Last-Event-ID` or `since` misses nothing and sees nothing twice, also when the host was started \
-anew meanwhile. A comment or an empty line is a sign of life.";
+anew meanwhile. A comment or an empty line is a sign of life. A request that asks for a WebSocket gets one: each message \
+is what a line is, a ping is a sign of life, and the close frame says why it ends. Whoever takes nothing of what it is \
+sent for 10 s is dropped, and may come back.";
 
 pub(crate) fn events_docs(op: TransformOperation) -> TransformOperation {
     let op = reading(op, "followEvents", "Follow what happens to jobs").description(STREAM).tag("jobs");
@@ -152,5 +154,11 @@ fn streamed(op: TransformOperation) -> TransformOperation {
     };
     let responses = &mut op.inner_mut().responses.get_or_insert_default().responses;
     responses.insert(StatusCode::Code(200), ReferenceOr::Item(response));
+    let socket = Response {
+        description: "It was asked for a WebSocket; one event a message, what is wrong with the query too"
+            .to_owned(),
+        ..Response::default()
+    };
+    responses.insert(StatusCode::Code(101), ReferenceOr::Item(socket));
     op
 }

@@ -4,17 +4,21 @@
 
 use super::failure::find;
 use super::look::misfit;
-use super::stream::{self, Wanted};
-use crate::app::Shared;
-use crate::extract::{JobPath, Path, Query};
+use super::socket;
+use super::stream::{self, Going, Wanted};
+use crate::app::{App, Shared};
+use crate::connection::Connection;
+use crate::extract::{Asked, JobPath, Path, Upgrade};
 use crate::limits::{EVENT_NUMBER_MAX, JOBS_FOLLOWED_MAX};
 use crate::problem::{Code, Problem};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use hardpoint_model::job::{Event, JobId};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::sync::Arc;
 
 pub(super) const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -78,29 +82,57 @@ pub(crate) struct JobEventsQuery {
 /// `GET /v1/events`
 pub(crate) async fn events(
     State(app): Shared,
-    query: Query<EventsQuery>,
+    Extension(connection): Extension<Connection>,
+    upgrade: Option<Upgrade>,
+    query: Asked<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wanted = wanted(query.0, last_event_id(&headers)?)?;
-    stream::response(&app, wanted, stream::format(&headers))
+    let wanted = query.0.and_then(|query| wanted(query, last_event_id(&headers)?));
+    answer(&app, &connection, upgrade, wanted, &headers)
 }
 
 /// `GET /v1/jobs/{id}/events`
 pub(crate) async fn job_events(
     State(app): Shared,
+    Extension(connection): Extension<Connection>,
     path: Path<JobPath>,
-    query: Query<JobEventsQuery>,
+    upgrade: Option<Upgrade>,
+    query: Asked<JobEventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let JobEventsQuery { since, r#type, follow } = query.0;
+    let wanted = of_job(&app, &path.0, query.0, &headers).await;
+    answer(&app, &connection, upgrade, wanted, &headers)
+}
+
+async fn of_job(
+    app: &App,
+    path: &JobPath,
+    query: Result<JobEventsQuery, Problem>,
+    headers: &HeaderMap,
+) -> Result<Wanted, Problem> {
+    let JobEventsQuery { since, r#type, follow } = query?;
     let query = EventsQuery { since, r#type, follow, ..EventsQuery::default() };
-    let mut wanted = wanted(query, last_event_id(&headers)?)?;
-    let job = find(&app, path.0.job()?).await?;
+    let mut wanted = wanted(query, last_event_id(headers)?)?;
+    let job = find(app, path.job()?).await?;
     wanted.jobs = vec![job.job_id];
     wanted.until_over = true;
     // Of a job that is over nothing more will come, and its last event may have been seen.
     wanted.follow &= !job.status.is_terminal();
-    stream::response(&app, wanted, stream::format(&headers))
+    Ok(wanted)
+}
+
+fn answer(
+    app: &Arc<App>,
+    connection: &Connection,
+    upgrade: Option<Upgrade>,
+    wanted: Result<Wanted, Problem>,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let going = wanted.and_then(|wanted| Going::begin(app, connection.clone(), wanted));
+    match upgrade {
+        Some(upgrade) => Ok(socket::response(connection, upgrade, going)),
+        None => going.map(|going| stream::response(going, stream::format(headers))),
+    }
 }
 
 fn wanted(query: EventsQuery, seen: Option<u64>) -> Result<Wanted, Problem> {

@@ -8,6 +8,7 @@ mod docs;
 mod failure;
 mod follow;
 mod look;
+mod socket;
 mod steer;
 mod stream;
 mod submit;

@@ -1,10 +1,11 @@
 //! Events of jobs as a stream: server-sent events or NDJSON.
 //!
 //! Owns the separation of events, the signs of life and the last word. Nothing is buffered: the next event is asked
-//! for when the one before has been taken. Whoever is too slow slows nobody else.
+//! for when the one before has been taken. Whoever is too slow slows nobody else, and whoever takes nothing is dropped.
 
 use crate::accept;
 use crate::app::App;
+use crate::connection::Connection;
 use crate::disk;
 use crate::limits::{EVENT_STREAM_KEEP_ALIVE, FOLLOWERS_MAX, JOB_RETRY_AFTER};
 use crate::lines;
@@ -19,7 +20,9 @@ use hardpoint_model::job::{Event, EventKind, JobId, Notice};
 use hardpoint_store::{Gone, StoreError};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
 /// How events are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,7 @@ pub(super) struct Wanted {
 
 /// What is sent.
 #[derive(Debug)]
-enum Step {
+pub(super) enum Step {
     Event(Box<Event>),
     /// Some before the next event are not kept any more.
     Notice(Notice),
@@ -64,38 +67,68 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
 }
 
 /// The response whose body is the stream.
-pub(super) fn response(app: &Arc<App>, wanted: Wanted, format: Format) -> Result<Response, Problem> {
-    let place = Arc::clone(&app.followers).try_acquire_owned().map_err(|_| {
-        Problem::new(Code::HostBusy, format!("{FOLLOWERS_MAX} callers follow events already"))
-            .hint("try again in a moment")
-            .retry_after(Some(JOB_RETRY_AFTER))
-    })?;
-    let steps = steps(Arc::clone(app), wanted, place);
-    Ok(match format {
+pub(super) fn response(going: Going, format: Format) -> Response {
+    let steps = steps(going);
+    match format {
         Format::Events => Sse::new(steps.map(|step| Ok::<_, Infallible>(sse_event(&step)))).into_response(),
         Format::Lines => lines::response(steps.map(|step| line(&step))),
-    })
+    }
 }
 
-struct Going {
+/// A follower on its way.
+#[derive(Debug)]
+pub(super) struct Going {
     app: Arc<App>,
+    connection: Connection,
     following: Following,
     wanted: Wanted,
+    /// The number of the last event that was sent.
+    last: u64,
     ended: bool,
+    too_slow: bool,
     _place: OwnedSemaphorePermit,
 }
 
-fn steps(app: Arc<App>, wanted: Wanted, place: OwnedSemaphorePermit) -> impl Stream<Item = Step> {
-    let following = app.jobs.follow(wanted.since, wanted.jobs.clone());
-    let going = Going { app, following, wanted, ended: false, _place: place };
+fn steps(going: Going) -> impl Stream<Item = Step> {
     stream::unfold(going, |mut going| async move {
-        let step = if going.ended { None } else { going.next().await };
+        let step = going.next().await;
         step.map(|step| (step, going))
     })
 }
 
 impl Going {
-    async fn next(&mut self) -> Option<Step> {
+    pub(super) fn begin(app: &Arc<App>, connection: Connection, wanted: Wanted) -> Result<Self, Problem> {
+        let place = Arc::clone(&app.followers).try_acquire_owned().map_err(|_| {
+            Problem::new(Code::HostBusy, format!("{FOLLOWERS_MAX} callers follow events already"))
+                .hint("try again in a moment")
+                .retry_after(Some(JOB_RETRY_AFTER))
+        })?;
+        connection.must_take(true);
+        let following = app.jobs.follow(wanted.since, wanted.jobs.clone());
+        let (app, last) = (Arc::clone(app), wanted.since);
+        Ok(Self { app, connection, following, wanted, last, ended: false, too_slow: false, _place: place })
+    }
+
+    /// The number of the last event that was sent.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Done when the host waits for nobody any more.
+    pub(super) fn giving_up(&self) -> CancellationToken {
+        self.app.giving_up.clone()
+    }
+
+    /// It took nothing.
+    pub(super) fn drop_it(&mut self) {
+        self.too_slow = true;
+    }
+
+    /// What is sent next. May be dropped while it is waited for: nothing is lost.
+    pub(super) async fn next(&mut self) -> Option<Step> {
+        if self.ended {
+            return None;
+        }
         let follow = self.wanted.follow;
         let alive = tokio::time::sleep(EVENT_STREAM_KEEP_ALIVE);
         let mut alive = std::pin::pin!(alive);
@@ -112,6 +145,7 @@ impl Going {
                 Ok(Some(Followed::Event(event))) => {
                     self.ended = self.wanted.until_over && is_end(&event);
                     if self.wanted.has(&event) {
+                        self.last = event.number;
                         return Some(Step::Event(Box::new(event)));
                     }
                     if self.ended {
@@ -119,18 +153,29 @@ impl Going {
                     }
                 }
                 Ok(None) if !follow => return None,
-                Ok(None) => return Some(self.last(Step::Goodbye)),
+                Ok(None) => return Some(self.end(Step::Goodbye)),
                 Err(error) => {
                     let problem = disk::refused(&error);
-                    return Some(self.last(Step::Broke(Box::new(problem))));
+                    return Some(self.end(Step::Broke(Box::new(problem))));
                 }
             }
         }
     }
 
-    fn last(&mut self, step: Step) -> Step {
+    fn end(&mut self, step: Step) -> Step {
         self.ended = true;
         step
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.connection.must_take(false);
+        if self.too_slow || self.connection.has_stalled() {
+            self.app.figures.followers_dropped.fetch_add(1, Ordering::Relaxed);
+            let (last, behind) = (self.last, self.following.after(self.last));
+            tracing::warn!(last, behind, "a follower of events who took nothing was dropped");
+        }
     }
 }
 

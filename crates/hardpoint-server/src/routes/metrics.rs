@@ -3,6 +3,7 @@
 //! Owns the names of metrics. Everything is read from the snapshot and counters; nothing waits.
 
 use crate::app::{App, Shared};
+use crate::limits::FOLLOWERS_MAX;
 use crate::openapi::reading;
 use aide::transform::TransformOperation;
 use axum::extract::State;
@@ -42,6 +43,12 @@ fn text(app: &App) -> String {
     out.line("hardpoint_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     out.head("hardpoint_http_connections", "gauge", "Open connections.");
     out.line("hardpoint_http_connections", &[], app.figures.connections.load(Ordering::Relaxed));
+    out.head("hardpoint_event_followers", "gauge", "Those who follow events.");
+    out.line("hardpoint_event_followers", &[], FOLLOWERS_MAX - app.followers.available_permits());
+    let help = "Followers of events who took nothing of what they were sent.";
+    out.head("hardpoint_event_followers_dropped_total", "counter", help);
+    let dropped = app.figures.followers_dropped.load(Ordering::Relaxed);
+    out.line("hardpoint_event_followers_dropped_total", &[], dropped);
     out.head("hardpoint_http_requests_total", "counter", "Requests by route and status.");
     for (route, status, count) in app.figures.requests() {
         let status = status.to_string();
