@@ -34,6 +34,7 @@ mod jobs_told;
 mod lifecycle;
 mod memory;
 mod neighbours;
+mod pipelines;
 mod probes;
 mod probes_gpu;
 mod probes_packages;

@@ -125,6 +125,13 @@ impl JobPath {
     }
 }
 
+/// Which saved pipeline.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct PipelinePath {
+    /// Its name.
+    pub(crate) id: String,
+}
+
 /// Which tool.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ToolPath {

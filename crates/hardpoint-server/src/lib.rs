@@ -21,6 +21,7 @@ mod jobs;
 pub mod limits;
 mod lines;
 mod openapi;
+mod pipelines;
 mod problem;
 mod route;
 mod routes;

@@ -79,3 +79,5 @@ pub const TOKENS_FILE_BYTES_MAX: usize = 128 << 10;
 pub const TOKENS_LOOK: Duration = Duration::from_millis(500);
 /// How long a page of another origin may remember that it may call.
 pub const PREFLIGHT_SECONDS: u32 = 600;
+/// Length of the name of a saved pipeline.
+pub const PIPELINE_ID_CHARS_MAX: usize = 64;

@@ -21,7 +21,11 @@ pub(crate) enum Route {
     JobResult,
     JobEvents,
     JobAction,
+    JobPipeline,
+    Pipelines,
+    Pipeline,
     Events,
+    Realtime,
     Health,
     Ready,
     Metrics,
@@ -31,7 +35,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Plugins,
         Self::Plugin,
         Self::PluginHealth,
@@ -45,7 +49,11 @@ impl Route {
         Self::JobResult,
         Self::JobEvents,
         Self::JobAction,
+        Self::JobPipeline,
+        Self::Pipelines,
+        Self::Pipeline,
         Self::Events,
+        Self::Realtime,
         Self::Health,
         Self::Ready,
         Self::Metrics,
@@ -63,10 +71,15 @@ impl Route {
         if let Some(rest) = path.strip_prefix("v1/jobs/") {
             return Self::of_job(rest);
         }
+        if let Some(rest) = path.strip_prefix("v1/pipelines/") {
+            return if rest.contains('/') { Self::Other } else { Self::Pipeline };
+        }
         match path {
+            "v1/pipelines" => Self::Pipelines,
             "v1/plugins" => Self::Plugins,
             "v1/jobs" => Self::Jobs,
             "v1/events" => Self::Events,
+            "v1/realtime" => Self::Realtime,
             "v1/health" => Self::Health,
             "v1/ready" => Self::Ready,
             "metrics" => Self::Metrics,
@@ -100,7 +113,8 @@ impl Route {
             (Some(_), Some(what), None) => match what {
                 "result" => Self::JobResult,
                 "events" => Self::JobEvents,
-                "cancel" | "reorder" | "wait" => Self::JobAction,
+                "pipeline" => Self::JobPipeline,
+                "cancel" | "reorder" | "wait" | "rerun" => Self::JobAction,
                 _ => Self::Other,
             },
             _ => Self::Other,
@@ -114,6 +128,7 @@ impl Route {
             Self::OpenApi | Self::Docs if reads => None,
             Self::Run => Some(Scope::Run),
             Self::Jobs | Self::JobAction if method == Method::POST => Some(Scope::Run),
+            Self::Pipelines | Self::Pipeline if !reads => Some(Scope::Run),
             Self::Plugins
             | Self::Plugin
             | Self::PluginHealth
@@ -126,7 +141,11 @@ impl Route {
             | Self::JobResult
             | Self::JobEvents
             | Self::JobAction
+            | Self::JobPipeline
+            | Self::Pipelines
+            | Self::Pipeline
             | Self::Events
+            | Self::Realtime
             | Self::Health
             | Self::Ready
             | Self::Metrics
@@ -152,7 +171,11 @@ impl Route {
             Self::JobResult => "/v1/jobs/{id}/result",
             Self::JobEvents => "/v1/jobs/{id}/events",
             Self::JobAction => "/v1/jobs/{id}/{action}",
+            Self::JobPipeline => "/v1/jobs/{id}/pipeline",
+            Self::Pipelines => "/v1/pipelines",
+            Self::Pipeline => "/v1/pipelines/{id}",
             Self::Events => "/v1/events",
+            Self::Realtime => "/v1/realtime",
             Self::Health => "/v1/health",
             Self::Ready => "/v1/ready",
             Self::Metrics => "/metrics",
@@ -196,6 +219,11 @@ mod tests {
             (Method::POST, "/v1/jobs/1/wait", Some(Scope::Run)),
             (Method::POST, "/v1/jobs/1/restart", Some(Scope::Admin)),
             (Method::GET, "/v1/events", Some(Scope::Read)),
+            (Method::POST, "/v1/jobs/1/rerun", Some(Scope::Run)),
+            (Method::GET, "/v1/pipelines/a", Some(Scope::Read)),
+            (Method::PUT, "/v1/pipelines/a", Some(Scope::Run)),
+            (Method::DELETE, "/v1/pipelines/a", Some(Scope::Run)),
+            (Method::POST, "/v1/pipelines/a/b", Some(Scope::Admin)),
             (Method::GET, "/docs", None),
             (Method::GET, "/openapi.json", None),
             (Method::POST, "/docs", Some(Scope::Admin)),

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::op::{Attempt, AttemptEnd, Op, apply};
     use crate::open::writable;
-    use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, NewEvent, Stage};
+    use hardpoint_model::job::{EventKind, JobId, JobStatus, NewEvent, NewJob};
     use jiff::Timestamp;
     use serde_json::Map;
     use tempfile::TempDir;
@@ -142,29 +142,12 @@ mod tests {
     fn life() -> Vec<Op> {
         use JobStatus::{Completed, Failed, Pending, Running};
         let now = Timestamp::now();
-        let stage = Stage {
-            plugin: "ocr".parse().unwrap(),
-            tool: "read".to_owned(),
-            args: Map::new(),
-            status: Completed,
-            attempts: 2,
-            error: None,
-            started_at: Some(now),
-            ended_at: Some(now),
-        };
-        let id = JobId::now();
-        let job = Job {
-            job_id: id,
-            status: Completed,
-            priority: 0,
-            idempotency_key: None,
-            stages: vec![stage],
-            error: None,
-            cancel_phase: None,
-            submitted_at: now,
-            started_at: Some(now),
-            completed_at: Some(now),
-        };
+        let mut new = NewJob::of_tool("ocr".parse().unwrap(), "read".to_owned(), Map::new());
+        let (id, stage) = (new.job.job_id, &mut new.job.stages[0]);
+        (stage.status, stage.attempts) = (Completed, 2);
+        (stage.started_at, stage.ended_at) = (Some(now), Some(now));
+        new.job.status = Completed;
+        (new.job.started_at, new.job.completed_at) = (Some(now), Some(now));
         let began =
             |number| Op::AttemptBegan(Attempt { job: id, stage: 0, number, incarnation: 1, started_at: now });
         let ended = |number, outcome| {
@@ -172,7 +155,7 @@ mod tests {
             Op::AttemptEnded(Box::new(end))
         };
         vec![
-            Op::Submit(Box::new(job)),
+            Op::Submit(Box::new(new)),
             transition(id, None, Pending),
             began(1),
             transition(id, Some(Pending), Running),

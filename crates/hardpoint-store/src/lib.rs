@@ -16,6 +16,8 @@ mod events;
 pub mod limits;
 mod op;
 mod open;
+mod output;
+mod pipelines;
 mod prune;
 mod read;
 mod rows;
@@ -26,6 +28,8 @@ pub use contents::{Contents, Tried};
 pub use error::StoreError;
 pub use events::{EventFilter, Gone, Kept};
 pub use op::{Attempt, AttemptEnd, Committed, Op};
+pub use output::{Form, KeptBlob, Output};
+pub use pipelines::{PipelineRuns, SavedPipeline};
 pub use prune::{Keep, Pruned};
 pub use read::{JobFilter, Page, PluginFlags};
 

@@ -8,6 +8,8 @@ pub const COMMIT_QUEUE: usize = 4096;
 pub const GROUP_MAX: usize = 512;
 /// Connections for readers: more readers wait for one of them.
 pub const READERS: usize = 4;
+/// The last runs of a pipeline that are looked at for how long its stages take.
+pub const RUNS_MEASURED: u32 = 200;
 /// Rows of one page.
 pub const PAGE_MAX: u32 = 1000;
 /// Events let go in one transaction: a few milliseconds of the writer's time.

@@ -3,18 +3,31 @@
 //! Owns the writing side of every table. Must not know why something is true now.
 
 use crate::error::StoreError;
+use crate::output::{self, Output};
+use crate::pipelines;
 use crate::rows::{json, micros, word};
 use hardpoint_model::JobError;
-use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewEvent, Stage};
+use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewEvent, NewJob, Stage};
+use hardpoint_model::pipeline::Pipeline;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use serde_json::Value;
 
 /// One thing that is true from now on.
 #[derive(Debug, Clone)]
 pub enum Op {
     /// A job is accepted, with its stages.
-    Submit(Box<Job>),
+    Submit(Box<NewJob>),
+    /// It begins with what the first stages of another job brought.
+    Resume {
+        /// The job.
+        job: JobId,
+        /// The other one.
+        from: JobId,
+        /// How many stages.
+        stages: u32,
+        /// Which files hold the other one's binary data, and what they are called for this one.
+        files: Vec<(String, String)>,
+    },
     /// A job is as it is here; its stages are left alone.
     Job(Box<Job>),
     /// A stage is as it is here.
@@ -32,8 +45,8 @@ pub enum Op {
         job: JobId,
         /// Of which stage, from 0.
         stage: u32,
-        /// Its value.
-        value: Value,
+        /// All of it.
+        output: Box<Output>,
     },
     /// A try of a stage began.
     AttemptBegan(Attempt),
@@ -41,6 +54,19 @@ pub enum Op {
     AttemptEnded(Box<AttemptEnd>),
     /// Something happened.
     Event(Box<NewEvent>),
+    /// What a job brought is not kept any more.
+    ForgetOutputs(JobId),
+    /// A pipeline is saved: its next version.
+    SavePipeline {
+        /// Its name.
+        id: String,
+        /// What it is from now on.
+        definition: Box<Pipeline>,
+        /// Now.
+        at: Timestamp,
+    },
+    /// A saved pipeline is not kept any more; its runs are.
+    DeletePipeline(String),
     /// Somebody decided something about a plugin; what is not given here stays as it is.
     Plugin {
         /// Its name.
@@ -94,6 +120,8 @@ pub struct Committed {
     pub events: Vec<Event>,
     /// The job that had the idempotency key of a submission already; then nothing of the commit was done.
     pub already: Option<JobId>,
+    /// The version of the pipeline that was saved.
+    pub version: Option<u32>,
 }
 
 /// Carries out a whole commit inside a connection.
@@ -101,22 +129,23 @@ pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<Committed, St
     let mut committed = Committed::default();
     for op in ops {
         match op {
-            Op::Submit(job) => {
-                if let Some(already) = with_key(connection, job.idempotency_key.as_deref())? {
-                    return Ok(Committed { events: Vec::new(), already: Some(already) });
+            Op::Submit(new) => {
+                if let Some(already) = with_key(connection, new.job.idempotency_key.as_deref())? {
+                    return Ok(Committed { already: Some(already), ..Committed::default() });
                 }
-                submit(connection, job)?;
+                submit(connection, new)?;
             }
             Op::Job(job) => update_job(connection, job)?,
             Op::Stage { job, number, stage } => update_stage(connection, *job, *number, stage)?,
-            Op::Result { job, stage, value } => {
-                let sql = "UPDATE stages SET result = ?3 WHERE job = ?1 AND number = ?2";
-                one(connection.prepare_cached(sql)?.execute(params![
-                    job.to_string(),
-                    stage,
-                    value.to_string()
-                ])?)?;
+            Op::Result { job, stage, output } => output::write(connection, *job, *stage, output)?,
+            Op::Resume { job, from, stages, files } => {
+                output::copy(connection, *from, *job, *stages, files)?;
             }
+            Op::ForgetOutputs(job) => output::forget(connection, *job)?,
+            Op::SavePipeline { id, definition, at } => {
+                committed.version = Some(pipelines::save(connection, id, definition, *at)?);
+            }
+            Op::DeletePipeline(id) => pipelines::delete(connection, id)?,
             Op::AttemptBegan(attempt) => begin(connection, attempt)?,
             Op::AttemptEnded(end) => finish(connection, end)?,
             Op::PagesMax(pages) => connection.pragma_update(None, "max_page_count", pages)?,
@@ -138,9 +167,11 @@ fn with_key(connection: &Connection, key: Option<&str>) -> Result<Option<JobId>,
     id.map(|id| id.parse().map_err(|_| StoreError::Corrupt(format!("`{id}` is no id of a job")))).transpose()
 }
 
-fn submit(connection: &Connection, job: &Job) -> Result<(), StoreError> {
+fn submit(connection: &Connection, new: &NewJob) -> Result<(), StoreError> {
+    let job = &new.job;
     let sql = "INSERT INTO jobs (id, status, priority, idempotency_key, error, cancel_phase, submitted_at, started_at,
-               completed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+               completed_at, pipeline, pipeline_id, pipeline_version, input, resumes)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
     connection.prepare_cached(sql)?.execute(params![
         job.job_id.to_string(),
         job.status.as_str(),
@@ -151,14 +182,31 @@ fn submit(connection: &Connection, job: &Job) -> Result<(), StoreError> {
         job.submitted_at.as_microsecond(),
         micros(job.started_at),
         micros(job.completed_at),
+        json(new.pipeline.as_ref())?,
+        job.pipeline_id,
+        job.pipeline_version,
+        json(new.pipeline.as_ref().map(|_| &new.input))?,
+        job.resumes.map(|id| id.to_string()),
     ])?;
-    let sql = "INSERT INTO stages (job, number, plugin, tool, args, status, attempts) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO stages (job, number, plugin, tool, args, status, attempts, started_at, ended_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let mut insert = connection.prepare_cached(sql)?;
     for (number, stage) in (0_u32..).zip(&job.stages) {
         let args = serde_json::to_string(&stage.args).map_err(|e| StoreError::Other(e.to_string()))?;
         let (plugin, status) = (stage.plugin.to_string(), stage.status.as_str());
         let id = job.job_id.to_string();
-        insert.execute(params![id, number, plugin, stage.tool, args, status, stage.attempts])?;
+        let (started, ended) = (micros(stage.started_at), micros(stage.ended_at));
+        insert.execute(params![
+            id,
+            number,
+            plugin,
+            stage.tool,
+            args,
+            status,
+            stage.attempts,
+            started,
+            ended
+        ])?;
     }
     Ok(())
 }

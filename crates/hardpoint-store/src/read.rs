@@ -7,7 +7,8 @@ use crate::error::StoreError;
 use crate::limits::{CLOSE_PATIENCE, PAGE_MAX, READERS};
 use crate::open::readable;
 use crate::rows;
-use hardpoint_model::job::{Job, JobId, JobStatus, Stage};
+use hardpoint_model::job::{Job, JobId, JobStatus, NewJob, Stage};
+use hardpoint_model::pipeline::Pipeline;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -87,16 +88,29 @@ impl Store {
     }
 
     /// Every job that is not over, in the order of submission: what a host begins with.
-    pub async fn alive(&self) -> Result<Vec<Job>, StoreError> {
+    pub async fn alive(&self) -> Result<Vec<NewJob>, StoreError> {
         self.read(|connection| {
             let sql = "SELECT * FROM jobs WHERE status IN ('pending', 'running') ORDER BY position";
             let mut find = connection.prepare_cached(sql)?;
             let mut found = find.query([])?;
             let mut jobs = Vec::new();
             while let Some(row) = found.next()? {
-                jobs.push(with_stages(connection, rows::job(row)?)?);
+                let job = with_stages(connection, rows::job(row)?)?;
+                let (pipeline, _) = rows::pipeline(row)?;
+                jobs.push(NewJob { job, pipeline, input: Map::new() });
             }
             Ok(jobs)
+        })
+        .await
+    }
+
+    /// What a job runs and was given, if it is a run of a pipeline.
+    pub async fn pipeline_of(&self, id: JobId) -> Result<Option<(Pipeline, Map<String, Value>)>, StoreError> {
+        self.read(move |connection| {
+            let mut find = connection.prepare_cached("SELECT pipeline, input FROM jobs WHERE id = ?1")?;
+            let found =
+                find.query_row([id.to_string()], |row| Ok(rows::pipeline(row))).optional()?.transpose()?;
+            Ok(found.and_then(|(pipeline, input)| pipeline.map(|pipeline| (pipeline, input))))
         })
         .await
     }
@@ -110,20 +124,6 @@ impl Store {
             let read =
                 |text: String| serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(e.to_string()));
             text.optional()?.map_or_else(|| Ok(Map::new()), read)
-        })
-        .await
-    }
-
-    /// What a stage brought, if it has.
-    pub async fn result(&self, id: JobId, stage: u32) -> Result<Option<Value>, StoreError> {
-        self.read(move |connection| {
-            let sql = "SELECT result FROM stages WHERE job = ?1 AND number = ?2";
-            let mut find = connection.prepare_cached(sql)?;
-            let text = find.query_row(params![id.to_string(), stage], |row| row.get::<_, Option<String>>(0));
-            let text = text.optional()?.flatten();
-            let read =
-                |text: String| serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(e.to_string()));
-            text.map(read).transpose()
         })
         .await
     }

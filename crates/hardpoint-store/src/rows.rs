@@ -6,11 +6,12 @@ use crate::contents::Tried;
 use crate::error::StoreError;
 use crate::op::{Attempt, AttemptEnd};
 use hardpoint_model::job::{Event, Job, JobId, JobStatus, Stage};
+use hardpoint_model::pipeline::Pipeline;
 use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub(crate) fn micros(at: Option<Timestamp>) -> Option<i64> {
     at.map(Timestamp::as_microsecond)
@@ -36,7 +37,7 @@ fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|e| StoreError::Corrupt(e.to_string()))
 }
 
-fn time(micros: i64) -> Result<Timestamp, StoreError> {
+pub(crate) fn time(micros: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_microsecond(micros).map_err(|_| StoreError::Corrupt(format!("{micros} is no time")))
 }
 
@@ -58,6 +59,9 @@ pub(crate) fn job(row: &Row<'_>) -> Result<Job, StoreError> {
         status: read_word::<JobStatus>(&text("status")?)?,
         priority: row.get("priority")?,
         idempotency_key: maybe("idempotency_key")?,
+        pipeline_id: maybe("pipeline_id")?,
+        pipeline_version: row.get("pipeline_version")?,
+        resumes: if maybe("resumes")?.is_some() { Some(id(row, "resumes")?) } else { None },
         stages: Vec::new(),
         error: maybe("error")?.as_deref().map(read_json).transpose()?,
         cancel_phase: maybe("cancel_phase")?.as_deref().map(read_word).transpose()?,
@@ -65,6 +69,13 @@ pub(crate) fn job(row: &Row<'_>) -> Result<Job, StoreError> {
         started_at: time_of(row, "started_at")?,
         completed_at: time_of(row, "completed_at")?,
     })
+}
+
+/// What a job runs, if it is a run of a pipeline, and what it was given.
+pub(crate) fn pipeline(row: &Row<'_>) -> Result<(Option<Pipeline>, Map<String, Value>), StoreError> {
+    let pipeline = row.get::<_, Option<String>>("pipeline")?.as_deref().map(read_json).transpose()?;
+    let input = row.get::<_, Option<String>>("input")?.as_deref().map(read_json).transpose()?;
+    Ok((pipeline, input.unwrap_or_default()))
 }
 
 pub(crate) fn stage(row: &Row<'_>) -> Result<Stage, StoreError> {
@@ -76,6 +87,7 @@ pub(crate) fn stage(row: &Row<'_>) -> Result<Stage, StoreError> {
         status: read_word(&row.get::<_, String>("status")?)?,
         attempts: row.get("attempts")?,
         error: row.get::<_, Option<String>>("error")?.as_deref().map(read_json).transpose()?,
+        output_bytes: row.get::<_, Option<i64>>("output_bytes")?.and_then(|bytes| u64::try_from(bytes).ok()),
         started_at: time_of(row, "started_at")?,
         ended_at: time_of(row, "ended_at")?,
     })

@@ -10,8 +10,8 @@
 
 mod content;
 
-use content::{dump, fill, job};
-use hardpoint_model::job::JobStatus;
+use content::{dump, event, fill, job};
+use hardpoint_model::job::{EventKind, JobStatus};
 use hardpoint_store::{JobFilter, Op, Store};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
@@ -69,11 +69,15 @@ fn says_at_least(now: &Value, then: &Value, at: &str) {
 async fn go_on(store: &Store) {
     let before = store.jobs(JobFilter { limit: 1, ..JobFilter::default() }).await.unwrap().count;
     let new = job(99, JobStatus::Pending);
-    store.commit(0, vec![Op::Submit(Box::new(new.clone()))]).await.unwrap();
-    let mut waiting = store.alive().await.unwrap().remove(0);
+    let accepted = EventKind::StateTransition { from: None, to: JobStatus::Pending };
+    let ops = vec![Op::Submit(Box::new(new.clone().into())), event(&new, accepted)];
+    store.commit(0, ops).await.unwrap();
+    let mut waiting = store.alive().await.unwrap().remove(0).job;
+    let ended = EventKind::StateTransition { from: Some(waiting.status), to: JobStatus::Cancelled };
     waiting.status = JobStatus::Cancelled;
     waiting.completed_at = Some(new.submitted_at);
-    store.commit(0, vec![Op::Job(Box::new(waiting.clone()))]).await.unwrap();
+    let ops = vec![Op::Job(Box::new(waiting.clone())), event(&waiting, ended)];
+    store.commit(0, ops).await.unwrap();
     assert_eq!(store.job(waiting.job_id).await.unwrap().unwrap(), waiting);
     let after = store.jobs(JobFilter { limit: 1, ..JobFilter::default() }).await.unwrap().count;
     assert_eq!(after, before + 1);

@@ -1,35 +1,14 @@
 //! Events that are not kept for ever: what goes, what stays, and what a reader is told of it.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, NewEvent, Stage};
+use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, NewEvent, NewJob};
 use hardpoint_store::{EventFilter, Gone, Keep, Op, Store};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::Map;
 
 fn job() -> Job {
-    let stage = Stage {
-        plugin: "ocr".parse().unwrap(),
-        tool: "read".to_owned(),
-        args: Map::new(),
-        status: JobStatus::Pending,
-        attempts: 0,
-        error: None,
-        started_at: None,
-        ended_at: None,
-    };
-    Job {
-        job_id: JobId::now(),
-        status: JobStatus::Pending,
-        priority: 0,
-        idempotency_key: None,
-        stages: vec![stage],
-        error: None,
-        cancel_phase: None,
-        submitted_at: Timestamp::now(),
-        started_at: None,
-        completed_at: None,
-    }
+    NewJob::of_tool("ocr".parse().unwrap(), "read".to_owned(), Map::new()).job
 }
 
 /// A store and what must be true of it.
@@ -66,7 +45,7 @@ impl Kept {
 
     async fn submit(&mut self, timestamp: Timestamp) -> usize {
         let job = job();
-        let ops = vec![Op::Submit(Box::new(job.clone()))];
+        let ops = vec![Op::Submit(Box::new(job.clone().into()))];
         self.jobs.push((job, Vec::new()));
         let at = self.jobs.len() - 1;
         let accepted = EventKind::StateTransition { from: None, to: JobStatus::Pending };

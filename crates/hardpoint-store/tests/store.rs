@@ -3,8 +3,12 @@
 
 use hardpoint_model::Category;
 use hardpoint_model::JobError;
-use hardpoint_model::job::{Event, EventKind, Job, JobId, JobStatus, NewEvent, Stage};
-use hardpoint_store::{Attempt, AttemptEnd, BackupError, EventFilter, JobFilter, Op, Store, StoreError};
+use hardpoint_model::Pipeline;
+use hardpoint_model::document::Format;
+use hardpoint_model::job::{Event, EventKind, Job, JobId, JobStatus, NewEvent, NewJob, Stage};
+use hardpoint_store::{
+    Attempt, AttemptEnd, BackupError, EventFilter, Form, JobFilter, KeptBlob, Op, Output, Store, StoreError,
+};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fs;
@@ -18,6 +22,7 @@ fn job(key: Option<&str>) -> Job {
         status: JobStatus::Pending,
         attempts: 0,
         error: None,
+        output_bytes: None,
         started_at: None,
         ended_at: None,
     };
@@ -26,6 +31,9 @@ fn job(key: Option<&str>) -> Job {
         status: JobStatus::Pending,
         priority: 0,
         idempotency_key: key.map(str::to_owned),
+        pipeline_id: None,
+        pipeline_version: None,
+        resumes: None,
         stages: vec![stage.clone(), stage],
         error: None,
         cancel_phase: None,
@@ -51,8 +59,16 @@ fn accepted(job: &Job) -> NewEvent {
 }
 
 async fn submit(store: &Store, job: &Job) -> Vec<Event> {
-    let ops = vec![Op::Submit(Box::new(job.clone())), Op::Event(Box::new(accepted(job)))];
+    let ops = vec![Op::Submit(Box::new(job.clone().into())), Op::Event(Box::new(accepted(job)))];
     store.commit(0, ops).await.unwrap().events
+}
+
+/// What a stage brought, with binary data of both kinds.
+fn half() -> Output {
+    let blobs =
+        vec![KeptBlob::Inline(vec![0, 1, 255]), KeptBlob::File { name: "a-1".to_owned(), length: 100_000 }];
+    let value = json!({"text": "half", "image": {"$blob": 0}, "more": {"$blob": 1}});
+    Output { value, form: Form::Wire, blobs, bytes: 20 }
 }
 
 #[tokio::test]
@@ -82,18 +98,19 @@ async fn a_job_comes_back_as_it_was_also_after_the_store_was_closed() {
             Op::AttemptBegan(attempt),
             Op::AttemptEnded(Box::new(end)),
             Op::Stage { job: expected.job_id, number: 0, stage },
-            Op::Result { job: expected.job_id, stage: 1, value: json!({"text": "half"}) },
+            Op::Result { job: expected.job_id, stage: 1, output: Box::new(half()) },
             Op::Job(Box::new(expected.clone())),
         ];
         store.commit(0, ops).await.unwrap();
     }
     let store = Store::open(folder.path()).unwrap();
+    expected.stages[1].output_bytes = Some(20);
     assert_eq!(store.job(expected.job_id).await.unwrap().unwrap(), expected);
-    assert_eq!(store.result(expected.job_id, 1).await.unwrap(), Some(json!({"text": "half"})));
+    assert_eq!(store.output(expected.job_id, 1).await.unwrap(), Some(half()));
     assert_eq!(store.job(JobId::now()).await.unwrap(), None);
     assert_eq!(Store::check(store.path()).unwrap().damage, Vec::<String>::new());
     let contents = Store::contents(store.path()).unwrap();
-    assert_eq!(contents.results[&(expected.job_id, 1)], json!({"text": "half"}));
+    assert_eq!(contents.results[&(expected.job_id, 1)], half().value);
     let [tried] = contents.attempts.as_slice() else { unreachable!("{:?}", contents.attempts) };
     assert_eq!((tried.began.number, tried.began.incarnation), (1, 3));
     let end = tried.ended.as_ref().unwrap();
@@ -127,7 +144,7 @@ async fn the_same_key_submits_once() {
     let first = job(Some("monday"));
     submit(&store, &first).await;
     let again = job(Some("monday"));
-    let ops = vec![Op::Submit(Box::new(again.clone())), Op::Event(Box::new(accepted(&again)))];
+    let ops = vec![Op::Submit(Box::new(again.clone().into())), Op::Event(Box::new(accepted(&again)))];
     let committed = store.commit(0, ops).await.unwrap();
     assert_eq!((committed.already, committed.events), (Some(first.job_id), Vec::new()));
     assert_eq!(store.jobs(JobFilter { limit: 10, ..JobFilter::default() }).await.unwrap().count, 1);
@@ -232,7 +249,7 @@ async fn a_store_that_is_closed_is_one_file_and_refuses_everything() {
     let store = Store::open(folder.path()).unwrap();
     let clone = store.clone();
     let job = job(None);
-    let ops = vec![Op::Submit(Box::new(job.clone())), Op::Event(Box::new(accepted(&job)))];
+    let ops = vec![Op::Submit(Box::new(job.clone().into())), Op::Event(Box::new(accepted(&job)))];
     let (committed, ()) = tokio::join!(store.commit(0, ops), store.close());
     committed.unwrap();
     assert_eq!(names(folder.path()), ["hardpoint.db"]);
@@ -314,7 +331,7 @@ async fn a_full_disk_acknowledges_nothing_and_reads_go_on() {
     let full = loop {
         let mut large = job(None);
         large.stages[0].args = Map::from_iter([("text".to_owned(), Value::from("x".repeat(20_000)))]);
-        match store.commit(0, vec![Op::Submit(Box::new(large.clone()))]).await {
+        match store.commit(0, vec![Op::Submit(Box::new(large.clone().into()))]).await {
             Ok(_) => acknowledged.push(large.job_id),
             Err(error) => break error,
         }
@@ -330,6 +347,86 @@ async fn a_full_disk_acknowledges_nothing_and_reads_go_on() {
     let behind = store.commit(0, vec![Op::PagesMax(100_000)]).await;
     assert_eq!(behind, Err(StoreError::Full), "it overtook what was refused");
     store.commit(1, vec![Op::PagesMax(100_000)]).await.unwrap();
-    let ops = vec![Op::Submit(Box::new(job(None)))];
+    let ops = vec![Op::Submit(Box::new(job(None).into()))];
     store.commit(1, ops).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_saved_pipeline_keeps_its_versions_and_knows_its_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let of = |text: &str| Box::new(Pipeline::parse(text, "p", Format::Json).unwrap());
+    let save = async |text: &str| {
+        let op = Op::SavePipeline { id: "read".to_owned(), definition: of(text), at: now() };
+        store.commit(0, vec![op]).await.unwrap().version.unwrap()
+    };
+    let first = r#"[{"plugin": "scan", "tool": "load"}, {"plugin": "ocr", "tool": "read"}]"#;
+    assert_eq!(save(first).await, 1);
+    assert_eq!(save(r#"[{"plugin": "ocr", "tool": "read"}]"#).await, 2);
+    let latest = store.saved_pipeline("read".to_owned(), None).await.unwrap().unwrap();
+    assert_eq!((latest.version, latest.definition.stages.len()), (2, 1));
+    let old = store.saved_pipeline("read".to_owned(), Some(1)).await.unwrap().unwrap();
+    assert_eq!((old.version, &old.definition, old.created_at), (1, &*of(first), latest.created_at));
+    assert_eq!(store.saved_pipelines().await.unwrap(), [latest]);
+    let mut run = NewJob::of_pipeline(old.definition, Map::from_iter([("page".to_owned(), json!(7))]));
+    (run.job.pipeline_id, run.job.pipeline_version) = (Some("read".to_owned()), Some(1));
+    run.job.status = JobStatus::Completed;
+    let (id, began) = (run.job.job_id, now());
+    let attempt = Attempt { job: id, stage: 1, number: 1, incarnation: 1, started_at: began };
+    let ended_at = began + std::time::Duration::from_millis(250);
+    let (outcome, error) = (JobStatus::Completed, None);
+    let end = AttemptEnd { job: id, stage: 1, number: 1, ended_at, outcome, error };
+    let ops =
+        vec![Op::Submit(Box::new(run.clone())), Op::AttemptBegan(attempt), Op::AttemptEnded(Box::new(end))];
+    store.commit(0, ops).await.unwrap();
+    let (pipeline, input) = store.pipeline_of(id).await.unwrap().unwrap();
+    assert_eq!((Some(pipeline), input), (run.pipeline, run.input));
+    let runs = store.pipeline_runs("read".to_owned()).await.unwrap();
+    assert_eq!((runs.runs, runs.completed, runs.failed), (1, 1, 0));
+    assert_eq!(runs.stage_ms, [vec![], vec![250.0]]);
+    store.commit(0, vec![Op::DeletePipeline("read".to_owned())]).await.unwrap();
+    assert_eq!(store.saved_pipeline("read".to_owned(), None).await.unwrap(), None);
+    assert_eq!(store.pipeline_runs("read".to_owned()).await.unwrap().runs, 1, "its runs stay");
+}
+
+#[tokio::test]
+async fn the_oldest_outputs_go_first_when_there_are_too_many_or_they_are_too_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let mut jobs = Vec::new();
+    for _ in 0..5 {
+        let mut job = job(None);
+        (job.status, job.completed_at) = (JobStatus::Completed, Some(now()));
+        submit(&store, &job).await;
+        let output = Box::new(Output { bytes: 100, ..half() });
+        store.commit(0, vec![Op::Result { job: job.job_id, stage: 0, output }]).await.unwrap();
+        jobs.push(job.job_id);
+    }
+    let long_ago = Timestamp::UNIX_EPOCH;
+    assert_eq!(store.outputs_beyond(500, long_ago, 10).await.unwrap(), []);
+    assert_eq!(store.outputs_beyond(250, long_ago, 10).await.unwrap(), jobs[..3]);
+    assert_eq!(store.outputs_beyond(250, long_ago, 2).await.unwrap(), jobs[..2]);
+    assert_eq!(store.outputs_beyond(500, Timestamp::now(), 10).await.unwrap(), jobs);
+    assert_eq!(store.output_files_of(jobs[0]).await.unwrap(), ["a-1"]);
+    store.commit(0, vec![Op::ForgetOutputs(jobs[0])]).await.unwrap();
+    assert_eq!(store.output(jobs[0], 0).await.unwrap(), None);
+    assert_eq!(store.output_files_of(jobs[0]).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.outputs_beyond(250, long_ago, 10).await.unwrap(), jobs[1..3]);
+}
+
+#[tokio::test]
+async fn a_job_can_begin_with_what_the_stages_of_another_brought() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let (failed, next) = (job(None), job(None));
+    submit(&store, &failed).await;
+    let output = Box::new(half());
+    store.commit(0, vec![Op::Result { job: failed.job_id, stage: 0, output }]).await.unwrap();
+    let files = vec![("a-1".to_owned(), "b-1".to_owned())];
+    let resume = Op::Resume { job: next.job_id, from: failed.job_id, stages: 1, files };
+    store.commit(0, vec![Op::Submit(Box::new(next.clone().into())), resume]).await.unwrap();
+    let mut expected = half();
+    expected.blobs[1] = KeptBlob::File { name: "b-1".to_owned(), length: 100_000 };
+    assert_eq!(store.output(next.job_id, 0).await.unwrap(), Some(expected));
+    assert_eq!(store.output(failed.job_id, 0).await.unwrap(), Some(half()));
 }

@@ -3,7 +3,9 @@
 //! Owns the translation between a job and a call. Must not decide what follows from an end.
 
 use super::core::{Called, Input, NOT_BEGUN};
+use super::fold::check_output;
 use super::limits::{ITEMS_BYTES_MAX, ITEMS_MAX};
+use super::outputs::Outputs;
 use super::progress::Coalesced;
 use super::usage::Meter;
 use super::{Place, Reply, values};
@@ -11,10 +13,10 @@ use crate::call::{CallFailure, CallStep, Done, Refusal, RunningCall};
 use crate::engine::Engine;
 use hardpoint_model::job::{EventKind, JobId};
 use hardpoint_model::{Category, ExitReason, JobError, PluginState};
-use hardpoint_store::Store;
+use hardpoint_store::{Output, Store};
 use hardpoint_supervisor::{CallRequest, Note};
-use hardpoint_wire::{JobRef, Payload};
-use serde_json::{Value, json};
+use hardpoint_wire::{Blob, JobRef, Payload};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -65,6 +67,7 @@ pub(super) fn places(engine: &Engine, instance: &str) -> Result<Place, String> {
 pub(super) struct Host {
     pub(super) engine: Engine,
     pub(super) store: Store,
+    pub(super) outputs: Outputs,
     pub(super) inputs: mpsc::Sender<Input<Reply>>,
     pub(super) cancel_grace: Duration,
     pub(super) snapshot_every: Duration,
@@ -86,54 +89,70 @@ impl Broke {
 pub(super) async fn run(host: Host, called: Called, stop: oneshot::Receiver<()>) {
     let (job, attempt) = (called.job, called.attempt);
     let (result, forced) = match attempt_it(&host, called, stop).await {
-        Ok(value) => (Ok(value), false),
+        Ok(output) => (Ok(output), false),
         Err(Broke { error, forced }) => (Err(Box::new(error)), forced),
     };
     let _ = host.inputs.send(Input::Ended { job, attempt, result, forced }).await;
 }
 
-async fn attempt_it(host: &Host, called: Called, stop: oneshot::Receiver<()>) -> Result<Value, Broke> {
-    let args = match called.args {
-        Some(args) => (*args).clone(),
-        None => host.store.args(called.job, called.stage).await.map_err(|e| unreadable(&e))?,
-    };
-    let args = values::arguments(Value::Object(args)).map_err(Broke::of)?;
+async fn attempt_it(host: &Host, called: Called, stop: oneshot::Receiver<()>) -> Result<Box<Output>, Broke> {
+    let instance = called.plugin.to_string();
+    let args = arguments(host, &called, &instance).await?;
     let mut request = CallRequest::new(&called.tool, args);
+    request.timeout = called.timeout;
     request.job =
         Some(JobRef { job_id: called.job.to_string(), stage: called.stage, attempt: called.attempt });
-    let call = host.engine.begin(&called.plugin.to_string(), request).await.map_err(failed)?;
+    let call = host.engine.begin(&instance, request).await.map_err(failed)?;
     let mut running = Running {
         host,
         meter: Meter::new(&host.engine, call.pid(), host.snapshot_every),
         call,
-        job: called.job,
-        attempt: called.attempt,
+        called: &called,
         progress: Coalesced::default(),
-        items: Items::default(),
+        items: None,
     };
-    running.run(stop).await
+    let payload = running.run(stop).await?;
+    if let Some(pipeline) = &called.pipeline {
+        let index = usize::try_from(called.stage).unwrap_or(usize::MAX);
+        check_output(pipeline, index, &payload).map_err(Broke::of)?;
+    }
+    let place = (called.job, called.stage, called.attempt);
+    host.outputs.keep(payload, place).await.map(Box::new).map_err(|e| Broke::of(e.of_plugin(&instance)))
+}
+
+async fn arguments(host: &Host, called: &Called, instance: &str) -> Result<Payload, Broke> {
+    if let Some(pipeline) = &called.pipeline {
+        let known = host.outputs.known(called.job, called.stage).await.map_err(|e| unreadable(&e))?;
+        let plugin = host.engine.plugin(instance).ok();
+        let tool = plugin.as_ref().and_then(|plugin| plugin.tool(&called.tool));
+        return known.arguments(pipeline, tool.map(|tool| &tool.info.input_schema)).map_err(Broke::of);
+    }
+    let args = match &called.args {
+        Some(args) => (**args).clone(),
+        None => host.store.args(called.job, called.stage).await.map_err(|e| unreadable(&e))?,
+    };
+    values::arguments(Value::Object(args)).map_err(Broke::of)
 }
 
 /// A call in flight.
 struct Running<'a> {
     host: &'a Host,
     call: RunningCall,
-    job: JobId,
-    attempt: u32,
+    called: &'a Called,
     progress: Coalesced,
     meter: Meter,
-    items: Items,
+    items: Option<Items>,
 }
 
 impl Running<'_> {
-    async fn run(&mut self, mut wish: oneshot::Receiver<()>) -> Result<Value, Broke> {
+    async fn run(&mut self, mut wish: oneshot::Receiver<()>) -> Result<Payload, Broke> {
         let mut asked = false;
         loop {
             tokio::select! {
                 step = self.call.next() => match step {
                     Some(CallStep::Note(Note::Progress(progress))) => self.progress.push(progress),
                     Some(CallStep::Note(Note::Log(_) | Note::Usage(_))) => {}
-                    Some(CallStep::Item(item)) => self.items.push(item)?,
+                    Some(CallStep::Item(item)) => self.items.get_or_insert_default().push(item)?,
                     Some(CallStep::End(ended)) => return self.ended(ended).await,
                     None => return Err(host_error("a call without an end")),
                 },
@@ -147,37 +166,35 @@ impl Running<'_> {
         }
     }
 
-    async fn ended(&mut self, ended: Result<Done, CallFailure>) -> Result<Value, Broke> {
+    async fn ended(&mut self, ended: Result<Done, CallFailure>) -> Result<Payload, Broke> {
         // The last word on progress is never lost.
         if let Some(progress) = self.progress.take() {
             self.tell(progress).await;
         }
         let result = ended.map_err(failed)?.output.result;
-        match std::mem::take(&mut self.items) {
-            Items { values, is_stream: true, .. } => Ok(json!({"items": values})),
-            Items { is_stream: false, .. } => values::document(result).map_err(Broke::of),
-        }
+        let items = self.items.take().map(|items| Payload::list(items.values));
+        Ok(items.map_or(result, |items| Payload::object([("items".to_owned(), items)])))
     }
 
     async fn tell(&self, what: EventKind) {
-        let _ = self.host.inputs.send(Input::Told { job: self.job, attempt: self.attempt, what }).await;
+        let (job, attempt) = (self.called.job, self.called.attempt);
+        let _ = self.host.inputs.send(Input::Told { job, attempt, what }).await;
     }
 }
 
 /// What a streaming tool has brought so far: together, as `items`, they are the result of its stage.
 #[derive(Default)]
 struct Items {
-    values: Vec<Value>,
+    values: Vec<Payload>,
     bytes: usize,
-    is_stream: bool,
 }
 
 impl Items {
     /// Leaving with an error drops the call, which cancels it.
     fn push(&mut self, item: Payload) -> Result<(), Broke> {
-        let item = values::document(item).map_err(Broke::of)?;
-        self.is_stream = true;
-        self.bytes = self.bytes.saturating_add(values::size(&item));
+        let binary = item.blobs.iter().map(Blob::len).sum::<u64>();
+        let bytes = values::size(&item.value).saturating_add(usize::try_from(binary).unwrap_or(usize::MAX));
+        self.bytes = self.bytes.saturating_add(bytes);
         if self.values.len() >= ITEMS_MAX || self.bytes > ITEMS_BYTES_MAX {
             let message = format!("it streams more than {ITEMS_MAX} items or {ITEMS_BYTES_MAX} bytes");
             return Err(Broke::of(JobError::new(Category::UserInput, "StreamTooLong", message)));

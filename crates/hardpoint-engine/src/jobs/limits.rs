@@ -6,6 +6,14 @@ pub const PENDING_MAX: usize = 200_000;
 pub const ARGS_KEPT_BYTES_MAX: usize = 512;
 /// Bytes of a stage's result as JSON, about; the store takes half as much again.
 pub const RESULT_BYTES_MAX: usize = 20 << 20;
+/// Bytes of outputs that are kept in memory for the next stage; beyond that they are read from the disk.
+pub const OUTPUTS_KEPT_BYTES_MAX: u64 = 512 << 20;
+/// Saved pipelines.
+pub const PIPELINES_MAX: usize = 1000;
+/// How often it is looked for outputs that are kept no longer.
+pub const FORGET_EVERY: std::time::Duration = std::time::Duration::from_mins(1);
+/// Jobs whose outputs are let go of between two looks.
+pub const FORGET_AT_ONCE: u32 = 100;
 /// Items of a stream that are collected into one document.
 pub const ITEMS_MAX: usize = 10_000;
 /// The same in bytes.

@@ -4,28 +4,41 @@
 //! only what the store has is told to anybody else.
 
 mod call;
+mod check;
 mod core;
 mod events;
+mod fold;
+mod forget;
 pub mod limits;
+mod outcome;
+mod outputs;
+mod pipelines;
 mod progress;
 mod retention;
 mod settings;
+mod submission;
 mod turns;
 mod usage;
 mod values;
 
 pub use self::core::JobRefusal;
+pub use check::Mistake;
 pub use events::{Followed, Following};
+pub use forget::OutputsKept;
+pub use outcome::Outcome;
+pub use pipelines::{SaveError, Saving};
 pub use settings::{EventsKept, JobSettings};
+pub use submission::{Submission, SubmitError, Work};
 
-use self::core::{Core, Input, Now};
+use self::core::{Core, Input, Now, Resumed};
 use crate::call::Refusal;
 use crate::engine::Engine;
-use hardpoint_model::PluginRef;
-use hardpoint_model::job::{Event, Job, JobId, JobStatus, Stage};
+use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewJob, Stage};
+use hardpoint_model::{Pipeline, PluginRef};
 use hardpoint_store::{JobFilter, Page, Store, StoreError};
-use jiff::Timestamp;
+use hardpoint_wire::Payload;
 use limits::{ASK_QUEUE, EVENTS_LIVE, INPUT_QUEUE};
+use outputs::Outputs;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,32 +60,6 @@ pub(crate) struct Place {
 /// The way back to whoever asked.
 pub(crate) type Reply = oneshot::Sender<Result<Option<JobId>, JobRefusal>>;
 
-/// A job that somebody wants.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    /// Which plugin, perhaps which instance of it.
-    pub plugin: PluginRef,
-    /// Which tool.
-    pub tool: String,
-    /// Its arguments.
-    pub args: Map<String, Value>,
-    /// Higher is sooner.
-    pub priority: i32,
-    /// The same key is accepted once: later submissions are told of the first.
-    pub idempotency_key: Option<String>,
-}
-
-/// Why a submission was refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum SubmitError {
-    /// The plugin does not take jobs.
-    #[error("{0}")]
-    Plugin(Refusal),
-    /// The queue does not.
-    #[error("{0}")]
-    Queue(JobRefusal),
-}
-
 /// What waits for the loop.
 #[derive(Debug)]
 enum Ask {
@@ -92,6 +79,9 @@ pub struct Jobs {
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
+    pub(crate) outputs: Outputs,
+    /// Taken by whoever saves a pipeline.
+    pub(crate) saving: tokio::sync::Mutex<()>,
 }
 
 impl Jobs {
@@ -104,21 +94,28 @@ impl Jobs {
         let alive = store.alive().await?;
         let (asks, ask_queue) = mpsc::channel(ASK_QUEUE);
         let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
-        let shared = Arc::new(Shared { store, events: broadcast::Sender::new(EVENTS_LIVE) });
+        let data_dir = store.path().parent().unwrap_or_else(|| store.path()).to_owned();
+        let outputs = Outputs::open(store.clone(), &data_dir).await?;
+        let (events, saving) = (broadcast::Sender::new(EVENTS_LIVE), tokio::sync::Mutex::default());
+        let shared = Arc::new(Shared { store, events, outputs, saving });
+        let outputs_kept = settings.outputs;
         let host = call::Host {
             engine: engine.clone(),
             store: shared.store.clone(),
+            outputs: shared.outputs.clone(),
             inputs,
             cancel_grace: settings.cancel_grace,
             snapshot_every: settings.snapshot_every,
         };
         let retention = retention::run(shared.store.clone(), settings.events);
         let core = Core::new(settings, alive, Now::read());
+        let forget = forget::run(shared.store.clone(), shared.outputs.clone(), outputs_kept);
         let turns = turns::Loop::new(host, Arc::clone(&shared), core);
         let handle = tokio::spawn(async move {
             tokio::select! {
                 () = turns.run(ask_queue, input_queue) => {}
                 never = retention => match never {},
+                never = forget => match never {},
             }
         });
         Ok((Self { shared, engine, asks }, handle))
@@ -126,14 +123,87 @@ impl Jobs {
 
     /// Accepts a job. When this returns, it is on disk.
     pub async fn submit(&self, submission: Submission) -> Result<JobId, SubmitError> {
-        let plugin = self.engine.plugin(submission.plugin.plugin.as_str()).map_err(SubmitError::Plugin)?;
-        if !plugin.is_enabled() {
-            return Err(SubmitError::Plugin(Refusal::Disabled(plugin.name.clone())));
-        }
-        let job = Box::new(new_job(submission));
+        let Submission { work, priority, idempotency_key } = submission;
+        let (mut new, resumed) = match work {
+            Work::Tool { plugin, tool, args } => (self.of_tool(plugin, tool, args)?, None),
+            Work::Pipeline { definition, input } => (self.of_pipeline(definition, input).await?, None),
+            Work::Saved { id, input } => (self.of_saved(id, input).await?, None),
+            Work::Rest(of) => {
+                let (new, resumed) = self.rest_of(of).await?;
+                (new, Some(resumed))
+            }
+        };
+        (new.job.priority, new.job.idempotency_key) = (priority, idempotency_key);
         let (reply, answer) = oneshot::channel();
-        let accepted = self.ask(Input::Submit { job, reply }, answer).await.map_err(SubmitError::Queue)?;
+        let input = Input::Submit { new: Box::new(new), resumed, reply };
+        let accepted = self.ask(input, answer).await.map_err(SubmitError::Queue)?;
         accepted.ok_or(SubmitError::Queue(JobRefusal::Stopping))
+    }
+
+    fn of_tool(
+        &self,
+        plugin: PluginRef,
+        tool: String,
+        args: Map<String, Value>,
+    ) -> Result<NewJob, SubmitError> {
+        let view = self.engine.plugin(plugin.plugin.as_str()).map_err(SubmitError::Plugin)?;
+        if !view.is_enabled() {
+            return Err(SubmitError::Plugin(Refusal::Disabled(view.name.clone())));
+        }
+        Ok(NewJob::of_tool(plugin, tool, args))
+    }
+
+    async fn of_pipeline(
+        &self,
+        definition: Pipeline,
+        input: Map<String, Value>,
+    ) -> Result<NewJob, SubmitError> {
+        let mistakes = self.check(&definition, Some(&input)).await?;
+        if mistakes.is_empty() {
+            Ok(NewJob::of_pipeline(definition, input))
+        } else {
+            Err(SubmitError::Pipeline(mistakes))
+        }
+    }
+
+    async fn of_saved(&self, id: String, input: Map<String, Value>) -> Result<NewJob, SubmitError> {
+        let saved = self.pipeline(&id, None).await?.ok_or(SubmitError::UnknownPipeline(id))?;
+        let mut new = self.of_pipeline(saved.definition, input).await?;
+        (new.job.pipeline_id, new.job.pipeline_version) = (Some(saved.id), Some(saved.version));
+        Ok(new)
+    }
+
+    /// The same job once more, with what its finished stages brought.
+    async fn rest_of(&self, of: JobId) -> Result<(NewJob, Resumed), SubmitError> {
+        let failed = self.job(of).await?.ok_or(SubmitError::UnknownJob(of))?;
+        if failed.status != JobStatus::Failed {
+            return Err(SubmitError::NotFailed(of, failed.status));
+        }
+        let mut new = match self.shared.store.pipeline_of(of).await? {
+            Some((definition, input)) => self.of_pipeline(definition, input).await?,
+            None => {
+                let stage = failed.stages.first().cloned().ok_or(SubmitError::UnknownJob(of))?;
+                self.of_tool(stage.plugin, stage.tool, stage.args)?
+            }
+        };
+        let finished = failed.stages.iter().take_while(|stage| stage.status == JobStatus::Completed);
+        let finished: Vec<Stage> = finished.cloned().collect();
+        let stages = u32::try_from(finished.len()).unwrap_or(u32::MAX);
+        for number in 0..stages {
+            if self.shared.store.output(of, number).await?.is_none() {
+                return Err(SubmitError::Forgotten(of));
+            }
+        }
+        let files = self.shared.store.output_files_of(of).await?;
+        let files =
+            self.shared.outputs.link(files, new.job.job_id).map_err(|_| SubmitError::Forgotten(of))?;
+        for (stage, done) in new.job.stages.iter_mut().zip(finished) {
+            *stage = done;
+        }
+        new.job.pipeline_id = failed.pipeline_id;
+        new.job.pipeline_version = failed.pipeline_version;
+        new.job.resumes = Some(of);
+        Ok((new, Resumed { from: of, stages, files }))
     }
 
     /// Asks a job to end. When this returns, the wish is on disk; [`Jobs::wait`] says how it ended.
@@ -158,14 +228,19 @@ impl Jobs {
         self.shared.store.jobs(filter).await
     }
 
-    /// What a stage brought, if it has.
-    pub async fn result(&self, id: JobId, stage: u32) -> Result<Option<Value>, StoreError> {
-        self.shared.store.result(id, stage).await
+    /// What a stage brought, if it has and it is still kept.
+    pub async fn output(&self, id: JobId, stage: u32) -> Result<Option<Payload>, StoreError> {
+        self.shared.outputs.payload(id, stage).await
     }
 
     /// Events with a higher number than `since`, of these jobs; of all when there are none.
     pub fn follow(&self, since: u64, jobs: Vec<JobId>) -> Following {
         Following::new(self.clone(), since, jobs)
+    }
+
+    /// The number of the last event; 0: there is none.
+    pub fn last_event(&self) -> u64 {
+        self.shared.store.last_event()
     }
 
     /// Waits until a job is over, for at most `patience`; the job as it is then. `None`: there is no such job.
@@ -206,30 +281,5 @@ impl Jobs {
             mpsc::error::TrySendError::Closed(_) => JobRefusal::Stopping,
         })?;
         answer.await.unwrap_or(Err(JobRefusal::Stopping))
-    }
-}
-
-fn new_job(submission: Submission) -> Job {
-    let stage = Stage {
-        plugin: submission.plugin,
-        tool: submission.tool,
-        args: submission.args,
-        status: JobStatus::Pending,
-        attempts: 0,
-        error: None,
-        started_at: None,
-        ended_at: None,
-    };
-    Job {
-        job_id: JobId::now(),
-        status: JobStatus::Pending,
-        priority: submission.priority,
-        idempotency_key: submission.idempotency_key,
-        stages: vec![stage],
-        error: None,
-        cancel_phase: None,
-        submitted_at: Timestamp::now(),
-        started_at: None,
-        completed_at: None,
     }
 }

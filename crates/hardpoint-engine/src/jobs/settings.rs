@@ -2,6 +2,7 @@
 //!
 //! Plain data, filled in from the configuration; owns nothing at run time.
 
+use super::forget::OutputsKept;
 use super::limits::PENDING_MAX;
 use hardpoint_model::job::OnHostLoss;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct JobSettings {
     pub cancel_grace: Duration,
     /// How often it is measured what a running stage's worker uses; zero: never.
     pub snapshot_every: Duration,
+    /// How long what jobs brought is kept.
+    pub outputs: OutputsKept,
     /// How long after a refusal the disk is tried again.
     pub store_retry: Duration,
     /// Which events are kept.
@@ -57,6 +60,7 @@ impl Default for JobSettings {
             on_host_loss: OnHostLoss::default(),
             cancel_grace: Duration::from_secs(3),
             snapshot_every: Duration::from_secs(4),
+            outputs: OutputsKept { age_max: Duration::from_hours(30 * 24), bytes_max: 4 << 30 },
             store_retry: Duration::from_secs(1),
             events: EventsKept::default(),
         }

@@ -1,19 +1,25 @@
 //! Values of jobs: JSON documents on disk, payloads on their way to and from a worker.
 //!
-//! Owns the translation and how large a value may be.
+//! Owns the translation, and how large a value is.
 
-use super::limits::RESULT_BYTES_MAX;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use hardpoint_model::{Category, JobError};
 use hardpoint_wire::{Blob, Payload};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
+
+const BYTES: &str = "$bytes";
+
+/// Whether an object stands for binary data.
+pub(super) fn is_bytes(map: &Map<String, Value>) -> bool {
+    map.len() == 1 && map.contains_key(BYTES)
+}
 
 /// `{"$bytes": base64}` anywhere in the arguments is binary.
 pub(super) fn arguments(value: Value) -> Result<Payload, JobError> {
     Ok(match value {
-        Value::Object(map) if map.len() == 1 && map.contains_key("$bytes") => {
-            let text = map.get("$bytes").and_then(Value::as_str).unwrap_or_default();
+        Value::Object(map) if is_bytes(&map) => {
+            let text = map.get(BYTES).and_then(Value::as_str).unwrap_or_default();
             let bytes = STANDARD.decode(text).map_err(|e| bad_bytes(&e.to_string()))?;
             Payload::blob(Blob::new(bytes.into()).map_err(|e| bad_bytes(&e.to_string()))?)
         }
@@ -32,23 +38,6 @@ pub(super) fn arguments(value: Value) -> Result<Payload, JobError> {
 
 fn bad_bytes(why: &str) -> JobError {
     JobError::new(Category::UserInput, "InvalidArgument", format!("`$bytes` cannot be used: {why}"))
-}
-
-/// The other way round.
-pub(super) fn document(result: Payload) -> Result<Value, JobError> {
-    let mut bytes = |blob: &Blob| blob.to_bytes().map(|bytes| json!({"$bytes": STANDARD.encode(&bytes)}));
-    let value = result.into_document(&mut bytes).map_err(|e| {
-        let message = format!("its binary data cannot be read: {e}");
-        JobError::new(Category::Fatal, "ResultNotSerializable", message)
-    })?;
-    if size(&value) > RESULT_BYTES_MAX {
-        let message = format!(
-            "its result is larger than the {} MB that are kept: let it write a file and return the path",
-            RESULT_BYTES_MAX >> 20
-        );
-        return Err(JobError::new(Category::Fatal, "ResultTooLarge", message));
-    }
-    Ok(value)
 }
 
 /// About how many bytes a value takes as text, without writing it.

@@ -127,6 +127,12 @@ pub struct Jobs {
     pub retry_wait_max_seconds: Seconds,
     /// How often it is measured what the worker of a running job uses, in seconds; 0: never.
     pub snapshot_seconds: Seconds,
+    /// How long what jobs brought is kept after their end, in days.
+    #[schemars(range(min = 0, max = 36_500))]
+    pub keep_outputs_days: u32,
+    /// How much of it is kept altogether, in MiB: the newest.
+    #[schemars(range(min = 1, max = 16_777_216))]
+    pub keep_outputs_mb: u64,
 }
 
 /// Which events are kept. Those of jobs that wait or run always are.
@@ -272,6 +278,8 @@ impl Default for Jobs {
             cancel_grace_seconds: Seconds::whole(3),
             retry_wait_max_seconds: Seconds::whole(300),
             snapshot_seconds: Seconds::whole(4),
+            keep_outputs_days: 30,
+            keep_outputs_mb: 4096,
         }
     }
 }

@@ -5,6 +5,7 @@
 use super::{CancelPhase, JobId, JobStatus};
 use crate::error::Category;
 use crate::limits::EVENT_TEXT_BYTES_MAX;
+use crate::pipeline::PipelineMessage;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,6 +66,8 @@ pub enum EventKind {
         /// Whether that one ended well.
         prior_success: bool,
     },
+    /// What the run of a pipeline says; the payload is the whole message.
+    PipelineMessage(PipelineMessage),
 }
 
 /// What the worker of a job used at one moment. What is not known is null.
@@ -106,6 +109,8 @@ impl EventKind {
             | Self::ResourceSnapshot { .. }
             | Self::CancelPhaseChanged { .. }
             | Self::SequenceAdvanced { .. } => None,
+            Self::PipelineMessage(PipelineMessage::PipelineError { error, .. }) => Some(error),
+            Self::PipelineMessage(_) => None,
         };
         text.into_iter().for_each(cut);
         self
@@ -121,6 +126,7 @@ impl EventKind {
             Self::RetryStarted { .. } => "RETRY_STARTED",
             Self::BlockReasonChanged { .. } => "BLOCK_REASON_CHANGED",
             Self::SequenceAdvanced { .. } => "SEQUENCE_ADVANCED",
+            Self::PipelineMessage(_) => "PIPELINE_MESSAGE",
         }
     }
 }

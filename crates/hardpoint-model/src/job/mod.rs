@@ -4,10 +4,12 @@
 
 mod cancel;
 mod event;
+mod new;
 mod status;
 
 pub use cancel::{CancelPhase, CancelStep, IllegalCancelStep};
 pub use event::{Event, EventKind, NewEvent, Notice, ResourceSnapshot};
+pub use new::NewJob;
 pub use status::{IllegalJobTransition, JobChange, JobStatus};
 
 use crate::error::JobError;
@@ -86,6 +88,8 @@ pub struct Stage {
     /// Why it failed, the last time that it did.
     #[schemars(with = "Option<Value>")]
     pub error: Option<JobError>,
+    /// The size of what it brought, binary data included.
+    pub output_bytes: Option<u64>,
     /// When its present attempt began.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub started_at: Option<Timestamp>,
@@ -106,6 +110,13 @@ pub struct Job {
     pub priority: i32,
     /// The name that the client chose for this submission.
     pub idempotency_key: Option<String>,
+    /// The saved pipeline that it is a run of.
+    pub pipeline_id: Option<String>,
+    /// Which version of it.
+    pub pipeline_version: Option<u32>,
+    /// The failed job whose finished stages it begins with.
+    #[schemars(with = "Option<String>", extend("format" = "uuid"))]
+    pub resumes: Option<JobId>,
     /// Its stages, in order.
     pub stages: Vec<Stage>,
     /// Why it failed.

@@ -1,6 +1,8 @@
 //! Owns pipelines: their definition, what passes from stage to stage, and the shape of their result.
 //! Knows nothing of which plugins exist.
 
+mod arguments;
+mod message;
 mod parse;
 mod pass;
 mod result;
@@ -15,7 +17,9 @@ use crate::ids::PluginRef;
 use crate::limits::PIPELINE_STAGES_MAX;
 use crate::seconds::Seconds;
 
-pub use parse::schema;
+pub use arguments::{Reference, ReferenceError};
+pub use message::PipelineMessage;
+pub use parse::{of_value, schema};
 pub use pass::{pass_on, takes};
 pub use result::{PipelineFailure, PipelineResult};
 
@@ -60,9 +64,18 @@ pub struct Stage {
     /// Further arguments of the tool; they win over what the stage before passes on.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub config: Map<String, Value>,
+    /// All arguments of the tool: then nothing is passed on to it. `{"$from": "/input/NAME"}`, `{"$from": "/stages/0/NAME"}`
+    /// and `{"$from": "/document/NAME"}` stand for a part of the input, of an earlier stage's output (counted from 0), and of
+    /// what would have been passed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<Map<String, Value>>,
     /// How long this stage may take, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<Seconds>,
+    /// How often this stage is tried again after a failure that may pass; as the host is configured when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub retries: Option<u32>,
 }
 
 /// What a stage gets from the one before.

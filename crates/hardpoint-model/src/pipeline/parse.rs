@@ -3,14 +3,14 @@
 use std::sync::LazyLock;
 
 use schemars::{JsonSchema, generate::SchemaSettings};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Pipeline, Stage};
 use crate::diagnostics::Diagnostics;
 use crate::document::{Document, Format};
 use crate::ids::PluginRef;
 use crate::limits::PIPELINE_BYTES_MAX;
-use crate::schema::{self, FormatProblem, SchemaError, Validator, compile_with};
+use crate::schema::{self, FieldError, FormatProblem, SchemaError, Validator, compile_with};
 use crate::suggest::quoted;
 
 /// A pipeline definition: an object, or just the list of its stages.
@@ -54,6 +54,23 @@ fn pipeline_name(text: &str) -> Result<(), FormatProblem> {
 
 static VALIDATOR: LazyLock<Result<Validator, SchemaError>> =
     LazyLock::new(|| compile_with(&root_schema::<Pipeline>(), FORMATS));
+
+/// A definition that is part of a larger JSON document; what is wrong in it is told by its place.
+pub fn of_value(mut definition: Value) -> Result<Pipeline, Vec<FieldError>> {
+    if definition.is_array() {
+        definition = json!({"stages": definition});
+    }
+    let whole = |problem: String| {
+        let (pointer, field, message) = (String::new(), String::new(), problem.clone());
+        vec![FieldError { pointer, field, message, problem, hint: None }]
+    };
+    let validator = VALIDATOR.as_ref().map_err(|error| whole(error.to_string()))?;
+    let errors = validator.check(&definition);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    serde_json::from_value(without_nulls(definition)).map_err(|error| whole(error.to_string()))
+}
 
 pub(super) fn parse(text: &str, file: &str, format: Format) -> Result<Pipeline, Diagnostics> {
     let mut document = Document::parse(text, file, format, PIPELINE_BYTES_MAX)?;

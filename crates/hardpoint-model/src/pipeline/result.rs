@@ -1,7 +1,9 @@
 //! Owns the shape of a pipeline's result as clients read it.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
+use std::borrow::Cow;
 
 use crate::error::{Category, JobError};
 use crate::exit::ExitReason;
@@ -78,6 +80,41 @@ impl Serialize for PipelineResult {
             }
         }
         map.end()
+    }
+}
+
+impl JsonSchema for PipelineResult {
+    fn schema_name() -> Cow<'static, str> {
+        "PipelineResult".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (category, exit) =
+            (generator.subschema_for::<Category>(), generator.subschema_for::<ExitReason>());
+        json_schema!({
+            "description": "What a run of a pipeline came to. `stage_failed` is counted from 1.",
+            "oneOf": [
+                {
+                    "type": "object",
+                    "properties": {
+                        "ok": {"const": true}, "result": {},
+                        "stages_executed": {"type": "integer", "minimum": 0}
+                    },
+                    "required": ["ok", "result", "stages_executed"],
+                    "additionalProperties": false
+                },
+                {
+                    "type": "object",
+                    "properties": {
+                        "ok": {"const": false}, "error": {"type": "string"}, "error_type": {"type": "string"},
+                        "category": category, "stage_failed": {"type": "integer", "minimum": 1},
+                        "partial_result": {}, "exit_reason": exit
+                    },
+                    "required": ["ok", "error", "error_type", "category", "stage_failed", "partial_result"],
+                    "additionalProperties": false
+                }
+            ]
+        })
     }
 }
 

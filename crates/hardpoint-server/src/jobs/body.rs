@@ -8,6 +8,12 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, header};
 use serde_json::{Map, Value};
 
+/// All of a JSON body.
+pub(crate) async fn read_json(request: Request<Body>, max: usize) -> Result<Value, Problem> {
+    let (_, text) = read(request, max).await?;
+    parse(&text)
+}
+
 /// All of a JSON body, with the header it came with.
 pub(super) async fn read(request: Request<Body>, max: usize) -> Result<(HeaderMap, Bytes), Problem> {
     let (parts, body) = request.into_parts();
@@ -43,22 +49,23 @@ impl Fields {
         }
     }
 
-    /// Any value but null.
-    fn take(&mut self, name: &str) -> Option<Value> {
+    /// Any value but null, if there is one.
+    pub(super) fn value(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name).filter(|value| !value.is_null())
     }
 
-    pub(super) fn object(&mut self, name: &str) -> Result<Map<String, Value>, Problem> {
-        match self.take(name) {
-            Some(Value::Object(map)) => Ok(map),
+    /// An object, if there is one.
+    pub(super) fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, Problem> {
+        match self.value(name) {
+            Some(Value::Object(map)) => Ok(Some(map)),
             Some(_) => Err(misfit(&format!("/{name}"), &format!("`{name}` must be an object"))),
-            None => Err(missing(name)),
+            None => Ok(None),
         }
     }
 
     /// A text of 1 to `max` characters, if there is one.
     pub(super) fn text(&mut self, name: &str, max: usize) -> Result<Option<String>, Problem> {
-        match self.take(name) {
+        match self.value(name) {
             None => Ok(None),
             Some(Value::String(text)) if fits(&text, max) => Ok(Some(text)),
             Some(_) => {
@@ -73,7 +80,7 @@ impl Fields {
 
     /// A whole number, if there is one; `1.0` is one in JSON.
     pub(super) fn number(&mut self, name: &str) -> Result<Option<i32>, Problem> {
-        let Some(value) = self.take(name) else { return Ok(None) };
+        let Some(value) = self.value(name) else { return Ok(None) };
         let whole = value.as_i64().and_then(|number| i32::try_from(number).ok());
         whole.or_else(|| value.as_f64().and_then(whole_number)).map(Some).ok_or_else(|| {
             let (min, max) = (i32::MIN, i32::MAX);
@@ -102,7 +109,7 @@ pub(super) fn fits(text: &str, max: usize) -> bool {
     !text.is_empty() && text.len() <= max * 4 && text.chars().count() <= max
 }
 
-fn missing(name: &str) -> Problem {
+pub(super) fn missing(name: &str) -> Problem {
     misfit(&format!("/{name}"), &format!("`{name}` is missing"))
 }
 

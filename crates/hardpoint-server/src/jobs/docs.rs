@@ -2,6 +2,7 @@
 
 use super::follow::LAST_EVENT_ID;
 use super::look::{JobsAnswer, ResultAnswer};
+use super::pipeline::PipelineState;
 use super::steer::ReorderRequest;
 use super::submit::{KEY_HEADER, SubmitRequest, Submitted};
 use crate::limits::{EVENT_NUMBER_MAX, IDEMPOTENCY_KEY_CHARS_MAX};
@@ -11,8 +12,9 @@ use aide::openapi::{ReferenceOr, Response, StatusCode};
 use aide::transform::TransformOperation;
 use axum::Json;
 use hardpoint_model::job::{Event, Job, Notice};
+use hardpoint_model::pipeline::PipelineMessage;
 use indexmap::IndexMap;
-use schemars::json_schema;
+use schemars::{Schema, json_schema};
 use serde_json::json;
 
 /// What any request for one job can end in.
@@ -53,6 +55,8 @@ pub(crate) fn submit_docs(op: TransformOperation) -> TransformOperation {
             Code::InvalidArgument,
             Code::ArgumentsTooLarge,
             Code::PluginDisabled,
+            Code::PipelineNotFound,
+            Code::PipelineInvalid,
             Code::QueueFull,
         ])
 }
@@ -81,7 +85,7 @@ pub(crate) fn result_docs(op: TransformOperation) -> TransformOperation {
             r.description("What the tool of its last stage returned")
         })
         .problems(&ONE_JOB)
-        .problems(&[Code::ResultNotReady, Code::NoResult, Code::Internal])
+        .problems(&[Code::BadQuery, Code::ResultNotReady, Code::NoResult, Code::Internal])
 }
 
 pub(crate) fn cancel_docs(op: TransformOperation) -> TransformOperation {
@@ -93,6 +97,38 @@ pub(crate) fn cancel_docs(op: TransformOperation) -> TransformOperation {
         .response_with::<202, Json<Job>, _>(|r| r.description("The wish is on disk; the job so far"))
         .problems(&ONE_JOB)
         .problems(&[Code::JobOver, Code::QueueFull])
+}
+
+pub(crate) fn rerun_docs(op: TransformOperation) -> TransformOperation {
+    let key = json_schema!({"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS_MAX,
+        "pattern": "^[!-~]+$"});
+    working(op, "rerunJob", "Run what is left of a failed job")
+        .description(
+            "A new job, which begins with what the finished stages of the failed one brought. The failed one stays as it \
+             is.",
+        )
+        .header_field(KEY_HEADER, "A name for this submission.", key)
+        .response_with::<202, Json<Submitted>, _>(|r| {
+            r.description("It is kept; the field `Location` of the header says where to look at it")
+        })
+        .problems(&ONE_JOB)
+        .problems(&[
+            Code::BadHeader,
+            Code::JobNotFailed,
+            Code::NoResult,
+            Code::PluginNotFound,
+            Code::PluginDisabled,
+            Code::PipelineInvalid,
+            Code::QueueFull,
+            Code::Internal,
+        ])
+}
+
+pub(crate) fn pipeline_docs(op: TransformOperation) -> TransformOperation {
+    reading(op, "getJobPipeline", "How far each stage of a job is")
+        .tag("jobs")
+        .response::<200, Json<PipelineState>>()
+        .problems(&ONE_JOB)
 }
 
 pub(crate) fn reorder_docs(op: TransformOperation) -> TransformOperation {
@@ -124,6 +160,23 @@ pub(crate) fn events_docs(op: TransformOperation) -> TransformOperation {
     streamed(op).problems(&[Code::BadQuery, Code::BadHeader, Code::HostBusy])
 }
 
+pub(crate) fn realtime_docs(op: TransformOperation) -> TransformOperation {
+    let about = format!(
+        "What runs of pipelines say while they go on: the payloads of events of type PIPELINE_MESSAGE, without the \
+         event around them. {STREAM}"
+    );
+    let op = reading(op, "followPipelines", "Follow what runs of pipelines say")
+        .description(&about)
+        .tag("pipelines");
+    streamed_as(op, &schema_of::<PipelineMessage>()).problems(&[
+        Code::BadQuery,
+        Code::BadHeader,
+        Code::HostBusy,
+        Code::HostStopping,
+        Code::StoreUnavailable,
+    ])
+}
+
 pub(crate) fn job_events_docs(op: TransformOperation) -> TransformOperation {
     let op = reading(op, "followJobEvents", "Follow what happens to one job")
         .description(&format!("{STREAM}\n\nIt ends when the job is over."))
@@ -132,6 +185,10 @@ pub(crate) fn job_events_docs(op: TransformOperation) -> TransformOperation {
 }
 
 fn streamed(op: TransformOperation) -> TransformOperation {
+    streamed_as(op, &schema_of::<Event>())
+}
+
+fn streamed_as<'t>(op: TransformOperation<'t>, document: &Schema) -> TransformOperation<'t> {
     let number = json_schema!({"type": "integer", "minimum": 0, "maximum": EVENT_NUMBER_MAX});
     let mut op = op.header_field(LAST_EVENT_ID, "The number of the last event that was seen.", number);
     let framed = json_schema!({
@@ -143,7 +200,7 @@ fn streamed(op: TransformOperation) -> TransformOperation {
             "data": {"type": "string", "contentMediaType": "application/json"}
         }
     });
-    let line = json_schema!({"anyOf": [schema_of::<Event>(), schema_of::<Notice>()]});
+    let line = json_schema!({"anyOf": [document, schema_of::<Notice>()]});
     let response = Response {
         description: "Events as they happen".to_owned(),
         content: IndexMap::from_iter([

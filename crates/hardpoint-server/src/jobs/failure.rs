@@ -3,15 +3,29 @@
 use crate::app::App;
 use crate::disk;
 use crate::limits::JOB_RETRY_AFTER;
+use crate::pipelines::mistakes;
 use crate::problem::{Code, Problem};
 use crate::run::{of_refusal, refused};
 use hardpoint_engine::jobs::{JobRefusal, SubmitError};
 use hardpoint_model::job::{Job, JobId};
 
-pub(super) fn submission(error: &SubmitError) -> Problem {
+pub(super) fn submission(error: SubmitError) -> Problem {
+    let detail = error.to_string();
     match error {
-        SubmitError::Plugin(refusal) => refused(refusal, of_refusal(refusal)),
-        SubmitError::Queue(refusal) => refusal_of(refusal),
+        SubmitError::Plugin(refusal) => refused(&refusal, of_refusal(&refusal)),
+        SubmitError::Queue(refusal) => refusal_of(&refusal),
+        SubmitError::Pipeline(found) => mistakes(found, "/pipeline"),
+        SubmitError::UnknownPipeline(_) => Problem::new(Code::PipelineNotFound, detail)
+            .at("/pipeline_id")
+            .hint("`GET /v1/pipelines` lists them"),
+        SubmitError::UnknownJob(_) => {
+            Problem::new(Code::UnknownJob, detail).hint("`GET /v1/jobs` lists them")
+        }
+        SubmitError::NotFailed(id, _) => Problem::new(Code::JobNotFailed, detail)
+            .hint(format!("`GET /v1/jobs/{id}/pipeline` says how far it is")),
+        SubmitError::Forgotten(_) => {
+            Problem::new(Code::NoResult, detail).hint("hand the job in anew with `POST /v1/jobs`")
+        }
     }
 }
 
@@ -73,12 +87,12 @@ mod tests {
     #[test]
     fn every_refusal_of_a_submission_has_its_status() {
         let unknown = Refusal::UnknownPlugin { name: "x".into(), known: Vec::new() };
-        check(submission(&SubmitError::Plugin(unknown)), 400, "plugin_not_found", false);
-        check(submission(&SubmitError::Plugin(Refusal::Disabled("x".into()))), 503, "plugin_disabled", false);
-        check(submission(&SubmitError::Queue(JobRefusal::QueueFull(9))), 503, "queue_full", true);
-        check(submission(&SubmitError::Queue(JobRefusal::Stopping)), 503, "host_stopping", false);
+        check(submission(SubmitError::Plugin(unknown)), 400, "plugin_not_found", false);
+        check(submission(SubmitError::Plugin(Refusal::Disabled("x".into()))), 503, "plugin_disabled", false);
+        check(submission(SubmitError::Queue(JobRefusal::QueueFull(9))), 503, "queue_full", true);
+        check(submission(SubmitError::Queue(JobRefusal::Stopping)), 503, "host_stopping", false);
         let full = JobRefusal::Store(StoreError::Full);
-        check(submission(&SubmitError::Queue(full)), 503, "store_unavailable", true);
+        check(submission(SubmitError::Queue(full)), 503, "store_unavailable", true);
         let id = JobId::now();
         check(refusal_of(&JobRefusal::NotPending(id)), 409, "job_not_pending", false);
         check(refusal_of(&JobRefusal::NotAlive(id)), 409, "job_over", false);

@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub(super) const LAST_EVENT_ID: &str = "last-event-id";
 
 /// The words for what can happen.
-const TYPES: [&str; 7] = [
+const TYPES: [&str; 8] = [
     "STATE_TRANSITION",
     "PROGRESS_CHANGED",
     "RESOURCE_SNAPSHOT",
@@ -31,7 +31,11 @@ const TYPES: [&str; 7] = [
     "RETRY_STARTED",
     "BLOCK_REASON_CHANGED",
     "SEQUENCE_ADVANCED",
+    PIPELINE_MESSAGE,
 ];
+
+/// The type of what runs of pipelines say.
+const PIPELINE_MESSAGE: &str = "PIPELINE_MESSAGE";
 
 fn types_pattern() -> String {
     let word = TYPES.join("|");
@@ -91,6 +95,46 @@ pub(crate) async fn events(
     answer(&app, &connection, upgrade, wanted, &headers)
 }
 
+/// Which messages.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RealtimeQuery {
+    /// Also those of events with a higher number; only those from now on when absent. `Last-Event-ID` overrules it.
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_u64), skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
+    /// Only those of these jobs, with commas between them.
+    #[schemars(regex(pattern = jobs_pattern()), skip_serializing_if = "Option::is_none")]
+    job: Option<String>,
+    /// Whether those that will happen are wanted too; true when absent.
+    #[schemars(extend("default" = true), skip_serializing_if = "Option::is_none")]
+    follow: Option<bool>,
+}
+
+/// `GET /v1/realtime`
+pub(crate) async fn realtime(
+    State(app): Shared,
+    Extension(connection): Extension<Connection>,
+    upgrade: Option<Upgrade>,
+    query: Asked<RealtimeQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let wanted = messages(&app, query.0, &headers);
+    answer(&app, &connection, upgrade, wanted, &headers)
+}
+
+fn messages(
+    app: &App,
+    query: Result<RealtimeQuery, Problem>,
+    headers: &HeaderMap,
+) -> Result<Wanted, Problem> {
+    let RealtimeQuery { since, job, follow } = query?;
+    let seen = last_event_id(headers)?;
+    let since = Some(since.unwrap_or_else(|| app.jobs.last_event()));
+    let mut wanted = wanted(EventsQuery { since, job, follow, ..EventsQuery::default() }, seen)?;
+    (wanted.types, wanted.bare) = (vec![PIPELINE_MESSAGE], true);
+    Ok(wanted)
+}
+
 /// `GET /v1/jobs/{id}/events`
 pub(crate) async fn job_events(
     State(app): Shared,
@@ -144,7 +188,7 @@ fn wanted(query: EventsQuery, seen: Option<u64>) -> Result<Wanted, Problem> {
     let types = query.r#type.as_deref().map_or(Ok(Vec::new()), types)?;
     let follow = query.follow.unwrap_or(true);
     let since = seen.or(query.since).unwrap_or_default();
-    Ok(Wanted { since, jobs, plugin: query.plugin, types, follow, until_over: false })
+    Ok(Wanted { since, jobs, plugin: query.plugin, types, follow, until_over: false, bare: false })
 }
 
 fn jobs(text: &str) -> Result<Vec<JobId>, Problem> {
@@ -196,6 +240,7 @@ mod tests {
     use axum::http::HeaderValue;
     use hardpoint_model::Category;
     use hardpoint_model::job::{CancelPhase, EventKind, JobStatus, ResourceSnapshot};
+    use hardpoint_model::pipeline::PipelineMessage;
     use jiff::Timestamp;
 
     fn read(query: &str) -> Result<Wanted, Problem> {
@@ -227,6 +272,7 @@ mod tests {
                 prior_step_index: 0,
                 prior_success: true,
             },
+            EventKind::PipelineMessage(PipelineMessage::progress(JobId::now(), 1, 2, Timestamp::now())),
         ];
         for (kind, word) in kinds.into_iter().zip(TYPES) {
             let found = read(&format!("type={word}")).unwrap();

@@ -9,16 +9,17 @@ use crate::disk;
 use crate::extract::{JobPath, Path, Query};
 use crate::limits::{JOBS, JOBS_MAX, JOBS_PER_READ, LARGE_BYTES};
 use crate::problem::{Code, Problem};
-use crate::run::aside;
+use crate::run::{aside, to_json};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use hardpoint_model::JobError;
 use hardpoint_model::job::{Job, JobId, JobStatus};
+use hardpoint_model::pipeline::{PipelineFailure, PipelineResult};
 use hardpoint_store::JobFilter;
+use hardpoint_wire::Payload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -121,72 +122,140 @@ pub(crate) async fn show(State(app): Shared, path: Path<JobPath>) -> Result<Json
     find(&app, path.0.job()?).await.map(Json)
 }
 
-/// What a job brought.
+/// Which part of a job's result.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResultQuery {
+    /// What this stage brought, counted from 0, whatever became of the job; without it what the job came to.
+    #[schemars(range(min = 0, max = 63), skip_serializing_if = "Option::is_none")]
+    stage: Option<u32>,
+}
+
+/// What a job came to: of one tool or one stage, or of a pipeline.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct ResultAnswer {
+#[serde(untagged)]
+pub(crate) enum ResultAnswer {
+    Tool(ToolResult),
+    Pipeline(PipelineResult),
+}
+
+/// What a tool returned.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ToolResult {
     /// The job.
     #[schemars(with = "String", extend("format" = "uuid"))]
     job_id: JobId,
-    /// Always `completed`.
+    /// Where it stands.
     status: JobStatus,
-    /// What the tool of its last stage returned. `{"$bytes": "BASE64"}`, wherever it stands, is binary data.
+    /// What the tool returned. `{"$bytes": "BASE64"}`, wherever it stands, is binary data.
     result: Value,
 }
 
 pub(crate) async fn result(
     State(app): Shared,
     path: Path<JobPath>,
+    query: Query<ResultQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let job = find(&app, path.0.job()?).await?;
-    let result = result_of(&app, &job).await?;
     let binary = accept::first(&headers, &[(BINARY, true), ("application/json", false)]) == Some(true);
-    let (kind, body) = aside(LARGE_BYTES, move || written(&job, result, binary)).await?;
+    let came = match query.0.stage {
+        Some(stage) => of_stage(&app, &job, stage).await?,
+        None => of_job(&app, &job).await?,
+    };
+    let (kind, body) = aside(LARGE_BYTES, move || written(&job, came, binary)).await??;
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     Ok(response)
 }
 
-async fn result_of(app: &App, job: &Job) -> Result<Value, Problem> {
+/// What is written: of a tool, or of a whole pipeline.
+enum Came {
+    Tool(Payload),
+    Pipeline(Payload, usize, Option<Box<(usize, JobError)>>),
+}
+
+async fn of_stage(app: &App, job: &Job, stage: u32) -> Result<Came, Problem> {
+    let id = job.job_id;
+    let place = usize::try_from(stage).unwrap_or(usize::MAX);
+    let Some(record) = job.stages.get(place) else {
+        let last = job.stages.len().saturating_sub(1);
+        return Err(misfit("stage", &format!("the stages of job {id} are 0 to {last}")));
+    };
+    let found = app.jobs.output(id, stage).await.map_err(|e| disk::refused(&e))?;
+    found.map(Came::Tool).ok_or_else(|| match record.status {
+        JobStatus::Completed => not_kept(id),
+        JobStatus::Pending | JobStatus::Running => not_ready(id, job.status),
+        JobStatus::Failed | JobStatus::Cancelled => none(id, record.status),
+    })
+}
+
+async fn of_job(app: &App, job: &Job) -> Result<Came, Problem> {
     let (id, status) = (job.job_id, job.status);
-    match status {
-        JobStatus::Completed => {}
-        JobStatus::Pending | JobStatus::Running => {
-            let detail = format!("job {id} is {status}: it has no result yet");
-            let hint = format!("`POST /v1/jobs/{id}/wait` answers when it is over");
-            return Err(Problem::new(Code::ResultNotReady, detail).hint(hint));
-        }
-        JobStatus::Failed | JobStatus::Cancelled => {
-            let detail = format!("job {id} is {status}: it has no result");
-            return Err(
-                Problem::new(Code::NoResult, detail).hint(format!("`GET /v1/jobs/{id}` says how it ended"))
-            );
-        }
+    if !status.is_terminal() {
+        return Err(not_ready(id, status));
     }
-    let last = u32::try_from(job.stages.len().saturating_sub(1)).unwrap_or(u32::MAX);
-    let found = app.jobs.result(id, last).await.map_err(|e| disk::refused(&e))?;
-    found.ok_or_else(|| Problem::new(Code::NoResult, format!("the result of job {id} is not kept any more")))
+    let outcome = app.jobs.outcome(job).await.map_err(|e| disk::refused(&e))?;
+    let result = outcome.result;
+    match outcome.pipeline {
+        Some(_) => {
+            let result = result.ok_or_else(|| not_kept(id))?;
+            Ok(Came::Pipeline(result, outcome.stages_executed, outcome.failure.map(Box::new)))
+        }
+        None if status == JobStatus::Completed => Ok(Came::Tool(result.ok_or_else(|| not_kept(id))?)),
+        None => Err(none(id, status)),
+    }
 }
 
-fn written(job: &Job, result: Value, binary: bool) -> (&'static str, Vec<u8>) {
-    if let Some(bytes) = bytes_of(&result).filter(|_| binary) {
-        return (BINARY, bytes);
-    }
-    let answer = ResultAnswer { job_id: job.job_id, status: job.status, result };
-    ("application/json", serde_json::to_vec(&answer).unwrap_or_default())
+fn not_ready(id: JobId, status: JobStatus) -> Problem {
+    let hint = format!("`POST /v1/jobs/{id}/wait` answers when it is over");
+    Problem::new(Code::ResultNotReady, format!("job {id} is {status}: it has no result yet")).hint(hint)
 }
 
-/// The bytes, when the result is nothing else.
-fn bytes_of(result: &Value) -> Option<Vec<u8>> {
-    let fields = result.as_object().filter(|fields| fields.len() == 1)?;
-    BASE64_STANDARD.decode(fields.get("$bytes")?.as_str()?).ok()
+fn none(id: JobId, status: JobStatus) -> Problem {
+    let hint = format!("`GET /v1/jobs/{id}` says how it ended");
+    Problem::new(Code::NoResult, format!("job {id} is {status}: it has no result")).hint(hint)
+}
+
+fn not_kept(id: JobId) -> Problem {
+    Problem::new(Code::NoResult, format!("the result of job {id} is not kept any more"))
+}
+
+fn written(job: &Job, came: Came, binary: bool) -> Result<(&'static str, Vec<u8>), Problem> {
+    if binary
+        && let Came::Tool(payload) | Came::Pipeline(payload, _, None) = &came
+        && let Some(blob) = payload.as_blob()
+    {
+        let bytes = blob.to_bytes().map_err(|e| Problem::new(Code::StoreUnavailable, e.to_string()))?;
+        return Ok((BINARY, bytes.to_vec()));
+    }
+    let document = |payload: Payload| {
+        to_json(payload).map_err(|e| {
+            Problem::new(Code::ResultNotSerializable, format!("the result cannot be sent as JSON: {e}"))
+                .hint("ask for one stage of it, with `Accept: application/octet-stream`")
+        })
+    };
+    let answer = match came {
+        Came::Tool(payload) => {
+            let (job_id, status, result) = (job.job_id, job.status, document(payload)?);
+            ResultAnswer::Tool(ToolResult { job_id, status, result })
+        }
+        Came::Pipeline(payload, stages_executed, None) => {
+            ResultAnswer::Pipeline(PipelineResult::Done { result: document(payload)?, stages_executed })
+        }
+        Came::Pipeline(payload, _, Some(failure)) => {
+            let (stage, error) = *failure;
+            let failed = PipelineFailure::of_stage(stage, &error, document(payload)?, None);
+            ResultAnswer::Pipeline(PipelineResult::Failed(failed))
+        }
+    };
+    Ok(("application/json", serde_json::to_vec(&answer).unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn read(query: &str) -> Result<JobFilter, Problem> {
         filter(serde_urlencoded::from_str(query).unwrap())
@@ -213,21 +282,6 @@ mod tests {
         for (query, pointer) in cases {
             let problem = serde_json::to_value(read(query).unwrap_err()).unwrap();
             assert_eq!(problem["errors"][0]["pointer"], pointer, "{query}");
-        }
-    }
-
-    #[test]
-    fn only_what_is_nothing_but_bytes_is_sent_as_bytes() {
-        let cases = [
-            (json!({"$bytes": "AAE="}), Some(vec![0, 1])),
-            (json!({"$bytes": ""}), Some(Vec::new())),
-            (json!({"$bytes": "AAE=", "a": 1}), None),
-            (json!({"$bytes": 1}), None),
-            (json!([{"$bytes": "AAE="}]), None),
-            (json!("AAE="), None),
-        ];
-        for (result, expected) in cases {
-            assert_eq!(bytes_of(&result), expected, "{result}");
         }
     }
 }

@@ -8,13 +8,16 @@ mod docs;
 mod failure;
 mod follow;
 mod look;
+mod pipeline;
 mod socket;
 mod steer;
 mod stream;
 mod submit;
 
+pub(crate) use body::read_json;
 pub(crate) use docs::*;
-pub(crate) use follow::{events, job_events};
+pub(crate) use follow::{events, job_events, realtime};
 pub(crate) use look::{list, result, show};
+pub(crate) use pipeline::pipeline;
 pub(crate) use steer::{cancel, reorder, wait};
-pub(crate) use submit::submit;
+pub(crate) use submit::{rerun, submit};

@@ -95,6 +95,7 @@ async fn talk(socket: &mut WebSocket, going: &mut Going) -> Ending {
             }
             step = going.next() => match step {
                 Some(Step::Event(event)) => text(&event),
+                Some(Step::Message(_, message)) => text(&message),
                 Some(Step::Notice(notice)) => text(&notice),
                 Some(Step::Alive) => continue,
                 Some(Step::Goodbye) => return Ending::Stopping,

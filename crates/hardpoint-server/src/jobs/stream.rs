@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use hardpoint_engine::jobs::{Followed, Following};
 use hardpoint_model::job::{Event, EventKind, JobId, Notice};
+use hardpoint_model::pipeline::PipelineMessage;
 use hardpoint_store::{Gone, StoreError};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -47,12 +48,16 @@ pub(super) struct Wanted {
     pub(super) follow: bool,
     /// Whether there are no more once the job is over.
     pub(super) until_over: bool,
+    /// Whether only what runs of pipelines say is wanted, without the event around it.
+    pub(super) bare: bool,
 }
 
 /// What is sent.
 #[derive(Debug)]
 pub(super) enum Step {
     Event(Box<Event>),
+    /// What a run of a pipeline says, and the number of the event that it is the payload of.
+    Message(u64, Box<PipelineMessage>),
     /// Some before the next event are not kept any more.
     Notice(Notice),
     Alive,
@@ -146,7 +151,7 @@ impl Going {
                     self.ended = self.wanted.until_over && is_end(&event);
                     if self.wanted.has(&event) {
                         self.last = event.number;
-                        return Some(Step::Event(Box::new(event)));
+                        return Some(self.step(event));
                     }
                     if self.ended {
                         return None;
@@ -159,6 +164,15 @@ impl Going {
                     return Some(self.end(Step::Broke(Box::new(problem))));
                 }
             }
+        }
+    }
+
+    fn step(&self, event: Event) -> Step {
+        match event.kind {
+            EventKind::PipelineMessage(message) if self.wanted.bare => {
+                Step::Message(event.number, Box::new(message))
+            }
+            _ => Step::Event(Box::new(event)),
         }
     }
 
@@ -192,7 +206,8 @@ fn is_end(event: &Event) -> bool {
         | EventKind::CancelPhaseChanged { .. }
         | EventKind::RetryStarted { .. }
         | EventKind::BlockReasonChanged { .. }
-        | EventKind::SequenceAdvanced { .. } => false,
+        | EventKind::SequenceAdvanced { .. }
+        | EventKind::PipelineMessage(_) => false,
     }
 }
 
@@ -200,6 +215,7 @@ fn is_end(event: &Event) -> bool {
 fn line(step: &Step) -> Bytes {
     let mut line = match step {
         Step::Event(event) => serde_json::to_vec(event).unwrap_or_default(),
+        Step::Message(_, message) => serde_json::to_vec(message).unwrap_or_default(),
         Step::Notice(notice) => serde_json::to_vec(notice).unwrap_or_default(),
         Step::Broke(problem) => serde_json::to_vec(problem).unwrap_or_default(),
         Step::Alive => Vec::new(),
@@ -215,6 +231,10 @@ fn sse_event(step: &Step) -> sse::Event {
         Step::Event(event) => {
             let text = serde_json::to_string(event).unwrap_or_default();
             new.id(event.number.to_string()).event(event.kind.as_str()).data(text)
+        }
+        Step::Message(number, message) => {
+            let text = serde_json::to_string(message).unwrap_or_default();
+            new.id(number.to_string()).event(message.as_str()).data(text)
         }
         // Without an id: whoever comes back goes on after the last event.
         Step::Notice(notice) => {

@@ -118,6 +118,6 @@ mod tests {
                 );
             }
         }
-        assert_eq!(ids.len(), 25);
+        assert_eq!(ids.len(), 33);
     }
 }

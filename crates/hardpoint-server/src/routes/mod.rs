@@ -7,7 +7,7 @@ mod plugins;
 mod verbs;
 
 use crate::app::App;
-use crate::{jobs, openapi};
+use crate::{jobs, openapi, pipelines};
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with};
 use aide::openapi::OpenApi;
@@ -59,7 +59,21 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
         .api_route("/v1/jobs/{id}/cancel", post_with(jobs::cancel, jobs::cancel_docs))
         .api_route("/v1/jobs/{id}/reorder", post_with(jobs::reorder, jobs::reorder_docs))
         .api_route("/v1/jobs/{id}/wait", post_with(jobs::wait, jobs::wait_docs))
+        .api_route("/v1/jobs/{id}/rerun", post_with(jobs::rerun, jobs::rerun_docs))
+        .api_route("/v1/jobs/{id}/pipeline", get_with(jobs::pipeline, jobs::pipeline_docs))
+        .api_route(
+            "/v1/pipelines",
+            get_with(pipelines::list, pipelines::list_docs)
+                .post_with(pipelines::create, pipelines::create_docs),
+        )
+        .api_route(
+            "/v1/pipelines/{id}",
+            get_with(pipelines::show, pipelines::show_docs)
+                .put_with(pipelines::replace, pipelines::replace_docs)
+                .delete_with(pipelines::delete, pipelines::delete_docs),
+        )
         .api_route("/v1/events", get_with(jobs::events, jobs::events_docs))
+        .api_route("/v1/realtime", get_with(jobs::realtime, jobs::realtime_docs))
         .api_route("/v1/health", get_with(host::health, host::health_docs))
         .api_route("/v1/ready", get_with(host::ready, host::ready_docs))
         .api_route("/metrics", get_with(metrics::metrics, metrics::metrics_docs))

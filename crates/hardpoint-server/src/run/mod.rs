@@ -21,6 +21,7 @@ pub(crate) use body::Bounded;
 pub(crate) use events::Event;
 pub(crate) use failure::refused;
 pub(crate) use status::of_refusal;
+pub(crate) use values::to_json;
 
 use crate::accept;
 use crate::app::{App, Shared};

@@ -64,7 +64,7 @@ fn decode(text: Option<&Value>) -> Result<Payload, String> {
 
 /// A result cannot be written as JSON.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unwritable {
+pub(crate) enum Unwritable {
     #[error("it holds more than {RESULT_BYTES_MAX} bytes of binary data")]
     TooLarge,
     #[error("its binary data cannot be read: {0}")]
@@ -72,7 +72,7 @@ pub(super) enum Unwritable {
 }
 
 /// A value as a JSON document.
-pub(super) fn to_json(payload: Payload) -> Result<Value, Unwritable> {
+pub(crate) fn to_json(payload: Payload) -> Result<Value, Unwritable> {
     let mut bytes = 0;
     payload.into_document(&mut |blob: &Blob| {
         bytes += blob.len();

@@ -1,10 +1,11 @@
 //! One of everything that a store keeps, the same in every run: what frozen databases are made of.
 
+use hardpoint_model::document::Format;
 use hardpoint_model::job::{
-    CancelPhase, EventKind, Job, JobId, JobStatus, NewEvent, ResourceSnapshot, Stage,
+    CancelPhase, EventKind, Job, JobId, JobStatus, NewEvent, NewJob, ResourceSnapshot, Stage,
 };
-use hardpoint_model::{Category, JobError, ResourceShortfall};
-use hardpoint_store::{Attempt, AttemptEnd, EventFilter, JobFilter, Op, Store};
+use hardpoint_model::{Category, JobError, Pipeline, ResourceShortfall};
+use hardpoint_store::{Attempt, AttemptEnd, EventFilter, Form, JobFilter, KeptBlob, Op, Output, Store};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -30,6 +31,7 @@ pub(crate) fn job(number: u32, status: JobStatus) -> Job {
         status,
         attempts: 0,
         error: None,
+        output_bytes: None,
         started_at: None,
         ended_at: None,
     };
@@ -38,6 +40,9 @@ pub(crate) fn job(number: u32, status: JobStatus) -> Job {
         status,
         priority: i32::try_from(number).unwrap() - 3,
         idempotency_key: None,
+        pipeline_id: None,
+        pipeline_version: None,
+        resumes: None,
         stages: vec![stage],
         error: None,
         cancel_phase: None,
@@ -90,7 +95,7 @@ pub(crate) fn jobs() -> Vec<Job> {
     jobs
 }
 
-fn event(job: &Job, kind: EventKind) -> Op {
+pub(crate) fn event(job: &Job, kind: EventKind) -> Op {
     let plugin_instance_id = job.stages[0].plugin.to_string();
     Op::Event(Box::new(NewEvent {
         job_id: job.job_id,
@@ -145,21 +150,48 @@ fn attempts(job: &Job) -> Vec<Op> {
     each.collect()
 }
 
+/// A saved pipeline of two versions, and a run of the first with binary data of both kinds.
+async fn pipelines(store: &Store) {
+    let of = |text: &str| Pipeline::parse(text, "p", Format::Json).unwrap();
+    let first =
+        of(r#"{"pass": "merge", "stages": [{"plugin": "scan", "tool": "clean", "config": {"dpi": 300}},
+        {"plugin": "ocr@fast", "tool": "read", "retries": 2}]}"#);
+    let second = of(r#"[{"plugin": "ocr", "tool": "read", "args": {"page": {"$from": "/input/page"}}}]"#);
+    for definition in [&first, &second] {
+        let (id, definition) = ("read-page".to_owned(), Box::new(definition.clone()));
+        store.commit(0, vec![Op::SavePipeline { id, definition, at: at(1) }]).await.unwrap();
+    }
+    let mut run = NewJob::of_pipeline(first, Map::from_iter([("page".to_owned(), json!(7))]));
+    (run.job.job_id, run.job.submitted_at) = (id(50), at(50));
+    (run.job.pipeline_id, run.job.pipeline_version) = (Some("read-page".to_owned()), Some(1));
+    let blobs =
+        vec![KeptBlob::Inline(vec![0, 1, 255]), KeptBlob::File { name: "a-1".to_owned(), length: 100_000 }];
+    let value = json!({"page": {"$blob": 0}, "scan": {"$blob": 1}});
+    let output = Box::new(Output { value, form: Form::Wire, blobs, bytes: 100_050 });
+    let accepted = event(&run.job, EventKind::StateTransition { from: None, to: JobStatus::Pending });
+    let ops = vec![Op::Submit(Box::new(run.clone())), accepted, Op::Result { job: id(50), stage: 0, output }];
+    store.commit(0, ops).await.unwrap();
+}
+
 /// Writes one of everything.
 pub(crate) async fn fill(store: &Store) {
     for job in jobs() {
-        let mut ops = vec![Op::Submit(Box::new(job.clone()))];
+        let mut ops = vec![Op::Submit(Box::new(job.clone().into()))];
         ops.extend(kinds().into_iter().map(|kind| event(&job, kind)));
         ops.extend(attempts(&job));
         let stage = Box::new(job.stages[0].clone());
         ops.push(Op::Stage { job: job.job_id, number: 0, stage });
         if job.status == JobStatus::Completed {
             let value = json!({"text": "dæmon", "page": {"$bytes": "AAEC/w=="}, "pi": 3.25, "none": null});
-            ops.push(Op::Result { job: job.job_id, stage: 0, value });
+            let output = Output { value, form: Form::Document, blobs: Vec::new(), bytes: 70 };
+            ops.push(Op::Result { job: job.job_id, stage: 0, output: Box::new(output) });
         }
+        let last = EventKind::StateTransition { from: Some(JobStatus::Running), to: job.status };
+        ops.push(event(&job, last));
         ops.push(Op::Job(Box::new(job)));
         store.commit(0, ops).await.unwrap();
     }
+    pipelines(store).await;
     for (name, enabled, unloaded) in [
         ("ocr", Some(true), Some(false)),
         ("report", Some(false), None),
@@ -176,13 +208,19 @@ pub(crate) async fn dump(store: &Store) -> Value {
     let page = store.jobs(JobFilter { limit: 1000, ..JobFilter::default() }).await.unwrap();
     let mut results = Map::new();
     for job in &page.jobs {
-        let result = store.result(job.job_id, 0).await.unwrap();
-        results.extend(result.map(|result| (job.job_id.to_string(), result)));
+        let output = store.output(job.job_id, 0).await.unwrap();
+        results.extend(output.map(|output| (job.job_id.to_string(), output.value)));
     }
-    let alive: Vec<JobId> = store.alive().await.unwrap().into_iter().map(|job| job.job_id).collect();
+    let mut alive: Vec<JobId> = store.alive().await.unwrap().into_iter().map(|new| new.job.job_id).collect();
+    alive.sort_unstable();
     let events = store.events(EventFilter { limit: 1000, ..EventFilter::default() }).await.unwrap().events;
     let plugins = store.plugins().await.unwrap();
     let plugins: Map<String, Value> =
         plugins.into_iter().map(|(name, flags)| (name, json!([flags.enabled, flags.unloaded]))).collect();
-    json!({"jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins})
+    let run = store.pipeline_of(id(50)).await.unwrap();
+    let output = store.output(id(50), 0).await.unwrap();
+    let output = output.map(|output| json!([output.value, format!("{:?}", output.blobs)]));
+    let saved = store.saved_pipelines().await.unwrap().into_iter();
+    let saved: Vec<Value> = saved.map(|one| json!([one.id, one.version, one.definition])).collect();
+    json!({"run": run, "run_output": output, "pipelines": saved, "jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins})
 }

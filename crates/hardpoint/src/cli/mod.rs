@@ -15,6 +15,7 @@ mod interrupt;
 mod job;
 mod live;
 mod log;
+mod pipeline;
 mod plugin;
 mod progress;
 mod run;
@@ -45,6 +46,7 @@ Examples:
   hardpoint serve
   hardpoint plugin health
   hardpoint job submit faces detect image=@photo.png --wait
+  hardpoint pipeline run faces --input image=@photo.png
 
 Exit codes:
   0  it worked                      5  Hardpoint itself had trouble
@@ -107,6 +109,9 @@ enum Verb {
     /// Durable work of a running server
     #[command(subcommand)]
     Job(job::Job),
+    /// Pipelines that a running server keeps
+    #[command(subcommand)]
+    Pipeline(pipeline::Pipeline),
     /// Check and copy the database of the data folder
     #[command(subcommand)]
     Db(db::Db),
@@ -116,7 +121,7 @@ impl Verb {
     /// Whether `--server` means something to it.
     fn asks_a_server(&self) -> bool {
         match self {
-            Self::Call(_) | Self::Job(_) => true,
+            Self::Call(_) | Self::Job(_) | Self::Pipeline(_) => true,
             Self::Plugin(plugin) => plugin.asks_a_server(),
             Self::Run(_)
             | Self::Serve(_)
@@ -184,6 +189,7 @@ fn configured(verb: Verb, shared: &Shared) -> Result<Code, Failure> {
         | Verb::Token(_)
         | Verb::Plugin(_)
         | Verb::Job(_)
+        | Verb::Pipeline(_)
         | Verb::Db(_) => {
             log::for_command(&loaded)?;
             2
@@ -201,7 +207,7 @@ async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, 
     if shared.server.is_some() && !verb.asks_a_server() {
         return Err(Failure::request(
             "this command works without a server",
-            "leave `--server` out; `call`, `plugin` and `job` ask servers",
+            "leave `--server` out; `call`, `plugin`, `job` and `pipeline` ask servers",
         ));
     }
     let places = Places::of(&loaded.config)?;
@@ -215,6 +221,7 @@ async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, 
         Verb::Doctor(doctor) => doctor::run(doctor, shared, &places).await,
         Verb::Plugin(plugin) => plugin::run(plugin, scene).await,
         Verb::Job(job) => job::run(job, scene).await,
+        Verb::Pipeline(pipeline) => pipeline::run(pipeline, scene).await,
         Verb::Db(db) => db::run(&db, shared, &places),
     }
 }
@@ -231,6 +238,7 @@ fn wanted(verb: &Verb, shared: &Shared) -> Wanted {
         | Verb::Token(_)
         | Verb::Plugin(_)
         | Verb::Job(_)
+        | Verb::Pipeline(_)
         | Verb::Db(_) => None,
     };
     let log =

@@ -67,7 +67,7 @@ async fn work(
     Ok((end, input))
 }
 
-fn read(path: &Path) -> Result<Pipeline, Failure> {
+pub(super) fn read(path: &Path) -> Result<Pipeline, Failure> {
     let file = path.display().to_string();
     if !path.is_file() {
         let message = format!("{file} cannot be read: there is no such file");

@@ -93,6 +93,11 @@ impl Client {
         }
     }
 
+    /// Sends a request that is made already, and reads the document that comes back.
+    pub(super) async fn document(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        Ok(self.answer(request, Patience::Short).await?.document)
+    }
+
     pub(super) fn request(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
         let request = self.http.request(method, self.address(path, query));
         match &self.target.token {

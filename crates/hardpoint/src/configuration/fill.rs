@@ -1,6 +1,6 @@
 //! What the values of the configuration mean for the engine, for its jobs and for the server.
 
-use hardpoint_engine::jobs::{EventsKept, JobSettings};
+use hardpoint_engine::jobs::{EventsKept, JobSettings, OutputsKept};
 use hardpoint_engine::{PluginSettings, Settings};
 use hardpoint_model::Config;
 use hardpoint_server::ServerSettings;
@@ -37,6 +37,10 @@ pub(crate) fn job_settings(config: &Config) -> JobSettings {
         on_host_loss: jobs.on_host_loss,
         cancel_grace: jobs.cancel_grace_seconds.as_duration(),
         snapshot_every: jobs.snapshot_seconds.as_duration(),
+        outputs: OutputsKept {
+            age_max: Duration::from_hours(u64::from(jobs.keep_outputs_days) * 24),
+            bytes_max: jobs.keep_outputs_mb << 20,
+        },
         events: EventsKept {
             count_max: u64::from(config.events.max_count),
             age_max: Duration::from_hours(24 * u64::from(config.events.max_age_days)),

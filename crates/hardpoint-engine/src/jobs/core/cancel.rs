@@ -3,6 +3,7 @@
 //! Owns the phases. The call itself is asked and made to stop by its supervisor, within the same time.
 
 use super::batches::Purpose;
+use super::ends::cancelled;
 use super::live::At;
 use super::{Core, Effect, JobRefusal, Now, Told};
 use hardpoint_model::job::{CancelPhase, CancelStep, JobChange, JobId};
@@ -37,8 +38,10 @@ impl<R> Core<R> {
     }
 
     fn cancel_waiting(&mut self, id: JobId, reply: R, now: Now) {
-        let Some(mut live) = self.jobs.remove(&id) else { return };
-        let ops = live.end(JobChange::Cancelled, now);
+        let Some(live) = self.jobs.get_mut(&id) else { return };
+        let mut ops = live.stage_failed(&cancelled(), now);
+        ops.extend(live.end(JobChange::Cancelled, now));
+        self.over(id);
         // Who waited behind it may be first now.
         self.look = true;
         self.write(ops, Vec::new(), Purpose::Wish(reply), now);
@@ -75,9 +78,11 @@ impl<R> Core<R> {
     }
 
     pub(super) fn reloaded(&mut self, id: JobId, now: Now) {
-        let Some(mut live) = self.jobs.remove(&id) else { return };
-        let mut ops = live.phase(CancelPhase::Completed, now);
+        let Some(live) = self.jobs.get_mut(&id) else { return };
+        let mut ops = live.stage_failed(&cancelled(), now);
+        ops.extend(live.phase(CancelPhase::Completed, now));
         ops.extend(live.end(JobChange::Cancelled, now));
+        self.over(id);
         self.write(ops, Vec::new(), Purpose::Fact, now);
     }
 }

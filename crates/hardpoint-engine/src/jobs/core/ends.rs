@@ -3,12 +3,11 @@
 //! Owns what takes a stage out of `running`, but for cancellations.
 
 use super::batches::Purpose;
-use super::live::{At, Live};
+use super::live::At;
 use super::{Core, Now};
 use hardpoint_model::job::{CancelPhase, EventKind, JobChange, JobId, JobStatus};
 use hardpoint_model::{Category, JobError};
-use hardpoint_store::Op;
-use serde_json::Value;
+use hardpoint_store::{Op, Output};
 use std::time::Duration;
 
 /// The type of an error that says that a call was not begun.
@@ -19,7 +18,7 @@ impl<R> Core<R> {
         &mut self,
         id: JobId,
         attempt: u32,
-        result: Result<Value, Box<JobError>>,
+        result: Result<Box<Output>, Box<JobError>>,
         forced: bool,
         now: Now,
     ) {
@@ -35,58 +34,106 @@ impl<R> Core<R> {
             // What it brings after it was asked to stop is not wanted any more.
             Ok(_) if cancelling => self.cancelled(id, attempt, None, false, now),
             Err(error) if cancelling => self.cancelled(id, attempt, Some(&error), forced, now),
-            Ok(value) => self.succeed(id, attempt, value, now),
+            Ok(output) => self.succeed(id, attempt, output, now),
             Err(error) => self.fail_or_retry(id, attempt, &error, now),
         }
     }
 
-    fn succeed(&mut self, id: JobId, attempt: u32, value: Value, now: Now) {
+    fn succeed(&mut self, id: JobId, attempt: u32, output: Box<Output>, now: Now) {
         let Some(live) = self.jobs.get_mut(&id) else { return };
-        let stage = live.number();
+        let (stage, bytes) = (live.number(), output.bytes);
         let mut ops = vec![
-            Op::Result { job: id, stage, value },
+            Op::Result { job: id, stage, output },
             live.end_attempt(attempt, JobStatus::Completed, None, now),
         ];
-        if live.advance(now, &mut ops) {
-            let kind = EventKind::SequenceAdvanced {
-                prior_job_id: id,
-                prior_step_index: stage,
-                prior_success: true,
-            };
-            ops.push(live.event(kind, now));
+        ops.extend(live.stage_succeeded(bytes, now));
+        if live.advance(JobChange::Succeeded, now, &mut ops) {
             self.queue(id);
         } else {
             ops.extend(live.end(JobChange::Succeeded, now));
-            self.jobs.remove(&id);
+            self.over(id);
         }
         self.write(ops, Vec::new(), Purpose::Fact, now);
     }
 
     fn fail_or_retry(&mut self, id: JobId, attempt: u32, error: &JobError, now: Now) {
-        let Some(mut live) = self.jobs.remove(&id) else { return };
+        let Some(live) = self.jobs.get_mut(&id) else { return };
+        let ops = vec![live.end_attempt(attempt, JobStatus::Failed, Some(error), now)];
+        match self.wait_before_retry(id, error, now) {
+            Some(wait) => self.retry(id, error, wait, ops, now),
+            None => self.fail(id, error, ops, now),
+        }
+    }
+
+    fn retry(&mut self, id: JobId, error: &JobError, wait: Duration, mut ops: Vec<Op>, now: Now) {
+        let Some(live) = self.jobs.get_mut(&id) else { return };
+        live.set_stage_error(error);
+        ops.extend(live.put_back(now));
+        let kind = EventKind::RetryStarted {
+            attempt: live.attempts(),
+            exception_repr: error.original_exc_repr.clone().unwrap_or_else(|| error.to_string()),
+            exception_category: error.category,
+        };
+        ops.push(live.event(kind, now));
+        let until = now.instant + wait;
+        live.at = At::Delayed(until);
+        self.queues.delay(until, id);
+        self.write(ops, Vec::new(), Purpose::Fact, now);
+    }
+
+    /// Its stage failed for good; what comes after it may still run.
+    fn fail(&mut self, id: JobId, error: &JobError, mut ops: Vec<Op>, now: Now) {
+        let Some(live) = self.jobs.get_mut(&id) else { return };
         live.set_error(error);
-        let mut ops = vec![live.end_attempt(attempt, JobStatus::Failed, Some(error), now)];
-        if let Some(wait) = self.wait_before_retry(&live, error) {
-            live.job.error = None;
-            ops.extend(live.put_back(now));
-            let kind = EventKind::RetryStarted {
-                attempt: live.attempts(),
-                exception_repr: error.original_exc_repr.clone().unwrap_or_else(|| error.to_string()),
-                exception_category: error.category,
-            };
-            ops.push(live.event(kind, now));
-            let until = now.instant + wait;
-            live.at = At::Delayed(until);
-            self.queues.delay(until, id);
-            self.jobs.insert(id, live);
+        ops.extend(live.stage_failed(error, now));
+        if live.goes_on() && live.advance(JobChange::Broke, now, &mut ops) {
+            ops.push(live.record());
+            self.queue(id);
+        } else if live.goes_on() {
+            live.end_stage(JobChange::Broke, now, &mut ops);
+            // All that could be done is done: which stages failed is told by them.
+            ops.extend(live.change_job(JobChange::Succeeded, now));
+            self.over(id);
         } else {
             ops.extend(live.end(JobChange::Broke, now));
+            self.over(id);
         }
         self.write(ops, Vec::new(), Purpose::Fact, now);
     }
 
+    /// The time for all stages together is over: what waits fails; what runs has a deadline of its own.
+    pub(super) fn end_overdue(&mut self, now: Now) {
+        while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now.instant) {
+            self.deadlines.remove(&(at, id));
+            let Some(live) = self.jobs.get_mut(&id) else { continue };
+            match &live.at {
+                At::Waiting => {
+                    let (instance, key) = (live.instance(), live.key());
+                    self.queues.remove(&instance, &key);
+                }
+                At::Delayed(until) => self.queues.undelay(*until, id),
+                At::Submitting | At::Beginning { .. } | At::Running { .. } | At::Reloading => continue,
+            }
+            self.run_out_of_time(id, now);
+        }
+    }
+
+    /// It waits for its next stage and has no time left for it.
+    fn run_out_of_time(&mut self, id: JobId, now: Now) {
+        let Some(live) = self.jobs.get_mut(&id) else { return };
+        let seconds = live.total().unwrap_or_default().as_secs_f64();
+        let message = format!("its stages took longer than {seconds} s together");
+        let error = JobError::new(Category::Transient, "TimeoutError", message).of_plugin(&live.instance());
+        live.set_error(&error);
+        let mut ops = live.stage_failed(&error, now);
+        ops.extend(live.end(JobChange::Broke, now));
+        self.over(id);
+        self.write(ops, Vec::new(), Purpose::Fact, now);
+    }
+
     /// How long to wait before the stage is tried again; `None`: it is not.
-    fn wait_before_retry(&self, live: &Live<R>, error: &JobError) -> Option<Duration> {
+    fn wait_before_retry(&self, id: JobId, error: &JobError, now: Now) -> Option<Duration> {
+        let live = self.jobs.get(&id)?;
         let tries = live.attempts();
         let may = match error.category {
             Category::Transient | Category::Resource => error.retriable && error.error_type != "Cancelled",
@@ -95,12 +142,15 @@ impl<R> Core<R> {
         // A call that was refused was not tried: its plugin was busy, or on its way down. It waits for the next place.
         let by_host = error.error_type == NOT_BEGUN && error.traceback.is_none();
         let refused = by_host && error.category == Category::Transient;
-        if !may || !(refused || tries <= self.settings.retries_max) {
+        let retries_max = live.retries().unwrap_or(self.settings.retries_max);
+        if !may || !(refused || tries <= retries_max) {
             return None;
         }
         let asked = error.retry_after_seconds.and_then(|s| Duration::try_from_secs_f64(s).ok());
         let wait = asked.unwrap_or_else(|| retry_delay(tries.saturating_sub(1)));
-        Some(wait.min(self.settings.retry_wait_max))
+        let wait = wait.min(self.settings.retry_wait_max);
+        let too_late = live.deadline.is_some_and(|at| at <= now.instant + wait);
+        (!too_late).then_some(wait)
     }
 
     /// `error`: what the call said when it stopped.
@@ -118,12 +168,18 @@ impl<R> Core<R> {
         if forced {
             self.reload(id, ops, now);
         } else {
+            ops.extend(live.stage_failed(error.unwrap_or(&cancelled()), now));
             ops.extend(live.phase(CancelPhase::Completed, now));
             ops.extend(live.end(JobChange::Cancelled, now));
-            self.jobs.remove(&id);
+            self.over(id);
             self.write(ops, Vec::new(), Purpose::Fact, now);
         }
     }
+}
+
+/// What a stage that was cancelled failed with, when its call said nothing.
+pub(super) fn cancelled() -> JobError {
+    JobError::new(Category::Transient, "Cancelled", "it was cancelled")
 }
 
 /// How long a stage waits before its next try, counted from 0.

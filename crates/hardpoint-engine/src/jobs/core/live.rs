@@ -12,12 +12,13 @@
 use super::Now;
 use super::queues::Key;
 use hardpoint_model::JobError;
-use hardpoint_model::job::{CancelPhase, EventKind, Job, JobChange, JobStatus, NewEvent, Stage};
+use hardpoint_model::job::{CancelPhase, EventKind, Job, JobChange, JobStatus, NewEvent, NewJob, Stage};
+use hardpoint_model::pipeline::Pipeline;
 use hardpoint_store::{Attempt, AttemptEnd, Op};
 use serde_json::{Map, Value};
 use std::cmp::Reverse;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where a job that is not over is.
 #[derive(Debug)]
@@ -45,20 +46,26 @@ pub(crate) struct Live<R> {
     pub(super) current: usize,
     /// The arguments of its stages, those that are small; the others are read from the disk when they are needed.
     pub(super) args: Vec<Option<Arc<Map<String, Value>>>>,
+    /// What it runs, if it is a run of a pipeline.
+    pub(super) pipeline: Option<Arc<Pipeline>>,
+    /// When all of it must be over.
+    pub(super) deadline: Option<Instant>,
     /// Why it is not started, as subscribers were told.
     pub(super) blocked: Option<String>,
 }
 
 impl<R> Live<R> {
     pub(super) fn new(
-        job: Job,
+        new: NewJob,
         args: Vec<Option<Arc<Map<String, Value>>>>,
         position: u64,
         at: At<R>,
     ) -> Self {
+        let NewJob { job, pipeline, .. } = new;
         let over = job.stages.iter().take_while(|stage| stage.status.is_terminal());
         let current = over.count().min(job.stages.len().saturating_sub(1));
-        Self { job, position, at, current, args, blocked: None }
+        let pipeline = pipeline.map(Arc::new);
+        Self { job, position, at, current, args, pipeline, deadline: None, blocked: None }
     }
 
     /// Its place among those that wait: priority, then order of submission.
@@ -104,6 +111,7 @@ impl<R> Live<R> {
         self.at = At::Beginning { attempt: number, cancel_asked: Vec::new() };
         ops.push(Op::AttemptBegan(Attempt { job, stage, number, incarnation, started_at: now.timestamp }));
         ops.extend(self.change_stage(JobChange::Started));
+        ops.extend(self.stage_began(now));
         ops.extend(self.change_job(JobChange::Started, now));
         ops
     }
@@ -181,21 +189,50 @@ impl<R> Live<R> {
         ops
     }
 
-    fn end_stage(&mut self, change: JobChange, now: Now, ops: &mut Vec<Op>) {
+    pub(super) fn end_stage(&mut self, change: JobChange, now: Now, ops: &mut Vec<Op>) {
         if let Some(stage) = self.job.stages.get_mut(self.current) {
             stage.ended_at = Some(now.timestamp);
         }
         ops.extend(self.change_stage(change));
     }
 
-    /// Its stage ended well: the next one is its stage from now on. `false`: there is none.
-    pub(super) fn advance(&mut self, now: Now, ops: &mut Vec<Op>) -> bool {
-        let more = self.current + 1 < self.job.stages.len();
-        if more {
-            self.end_stage(JobChange::Succeeded, now, ops);
-            self.current += 1;
+    /// Its stage ended like this: the next one is its stage from now on. `false`: there is none.
+    pub(super) fn advance(&mut self, change: JobChange, now: Now, ops: &mut Vec<Op>) -> bool {
+        if self.current + 1 >= self.job.stages.len() {
+            return false;
         }
-        more
+        self.end_stage(change, now, ops);
+        let kind = EventKind::SequenceAdvanced {
+            prior_job_id: self.job.job_id,
+            prior_step_index: self.number(),
+            prior_success: change == JobChange::Succeeded,
+        };
+        self.current += 1;
+        ops.push(self.event(kind, now));
+        true
+    }
+
+    /// Whether it goes on after a stage failed.
+    pub(super) fn goes_on(&self) -> bool {
+        self.pipeline.as_ref().is_some_and(|pipeline| !pipeline.fail_fast)
+    }
+
+    /// How long a try of its stage may take, where its pipeline says so.
+    pub(super) fn timeout(&self, now: Now) -> Option<Duration> {
+        let pipeline = self.pipeline.as_ref()?;
+        let timeout = pipeline.timeout_of(pipeline.stages.get(self.current)?).as_duration();
+        let left = self.deadline.map(|at| at.saturating_duration_since(now.instant));
+        Some(left.map_or(timeout, |left| left.min(timeout)))
+    }
+
+    /// How often its stage is tried again, where its pipeline says so.
+    pub(super) fn retries(&self) -> Option<u32> {
+        self.pipeline.as_ref()?.stages.get(self.current)?.retries
+    }
+
+    /// How long all of it may take, counted from its first beginning.
+    pub(super) fn total(&self) -> Option<Duration> {
+        Some(self.pipeline.as_ref()?.total_timeout_seconds?.as_duration())
     }
 
     /// The cancellation is this far.
@@ -213,11 +250,16 @@ impl<R> Live<R> {
         Some(self.event(EventKind::BlockReasonChanged { from, to: self.blocked.clone() }, now))
     }
 
+    /// Why its stage failed; the first stage that does is why the job does.
     pub(super) fn set_error(&mut self, error: &JobError) {
+        self.set_stage_error(error);
+        self.job.error.get_or_insert_with(|| error.clone());
+    }
+
+    pub(super) fn set_stage_error(&mut self, error: &JobError) {
         if let Some(stage) = self.job.stages.get_mut(self.current) {
             stage.error = Some(error.clone());
         }
-        self.job.error = Some(error.clone());
     }
 
     /// The job as it is, to be written; its stages are written one by one.

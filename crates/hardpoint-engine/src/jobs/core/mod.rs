@@ -15,6 +15,7 @@ mod batches;
 mod cancel;
 mod ends;
 mod live;
+mod messages;
 mod queues;
 mod recover;
 #[cfg(test)]
@@ -22,7 +23,7 @@ mod simulation;
 mod told;
 
 pub use told::JobRefusal;
-pub(crate) use told::{Called, Effect, Input, Now, Told, Written};
+pub(crate) use told::{Called, Effect, Input, Now, Resumed, Told, Written};
 
 use crate::jobs::Places;
 use crate::jobs::limits::{ARGS_KEPT_BYTES_MAX, STARTS_PER_TURN};
@@ -30,13 +31,14 @@ use crate::jobs::settings::JobSettings;
 use crate::jobs::values::size;
 use batches::{Batch, Batches, Purpose};
 pub(in crate::jobs) use ends::NOT_BEGUN;
-use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, NewEvent};
+use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, NewEvent, NewJob};
 use hardpoint_store::{Op, StoreError};
 use live::{At, Live};
 use queues::{Queues, Start};
 use serde_json::Map;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 pub(crate) struct Core<R> {
     settings: JobSettings,
@@ -44,6 +46,8 @@ pub(crate) struct Core<R> {
     queues: Queues,
     /// Jobs whose call was asked to stop, and may have to be made to.
     cancelling: BTreeSet<JobId>,
+    /// When jobs must be over, all their stages together.
+    deadlines: BTreeSet<(Instant, JobId)>,
     position: u64,
     batches: Batches<R>,
     draining: bool,
@@ -54,12 +58,13 @@ pub(crate) struct Core<R> {
 
 impl<R> Core<R> {
     /// With the jobs that were alive when the host last ended, in the order of their submission.
-    pub(crate) fn new(settings: JobSettings, alive: Vec<Job>, now: Now) -> Self {
+    pub(crate) fn new(settings: JobSettings, alive: Vec<NewJob>, now: Now) -> Self {
         let mut core = Self {
             settings,
             jobs: BTreeMap::new(),
             queues: Queues::default(),
             cancelling: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
             position: 0,
             batches: Batches::default(),
             draining: false,
@@ -88,7 +93,7 @@ impl<R> Core<R> {
 
     pub(crate) fn on(&mut self, input: Input<R>, places: &Places<'_>, now: Now) {
         match input {
-            Input::Submit { job, reply } => self.submit(*job, reply, now),
+            Input::Submit { new, resumed, reply } => self.submit(*new, resumed, reply, now),
             Input::Cancel { job, reply } => self.cancel(job, reply, now),
             Input::Reorder { job, priority, reply } => self.reorder(job, priority, reply, now),
             Input::Told { job, attempt, what } => self.told(job, attempt, what, now),
@@ -102,7 +107,7 @@ impl<R> Core<R> {
         }
     }
 
-    fn submit(&mut self, mut job: Job, reply: R, now: Now) {
+    fn submit(&mut self, mut new: NewJob, resumed: Option<Resumed>, reply: R, now: Now) {
         if self.draining {
             return self.tell(Told::Refused(reply, JobRefusal::Stopping));
         }
@@ -113,10 +118,11 @@ impl<R> Core<R> {
         if self.jobs.len() >= self.settings.pending_max {
             return self.tell(Told::Refused(reply, JobRefusal::QueueFull(self.settings.pending_max)));
         }
-        let id = job.job_id;
-        let event = first_event(&job, now);
-        let submitted = job.clone();
-        let args = job.stages.iter_mut().map(|stage| {
+        let id = new.job.job_id;
+        let event = first_event(&new.job, now);
+        let submitted = new.clone();
+        new.input.clear();
+        let args = new.job.stages.iter_mut().map(|stage| {
             let args = std::mem::take(&mut stage.args);
             let small = args.values().map(size).sum::<usize>() <= ARGS_KEPT_BYTES_MAX;
             small.then(|| Arc::new(args))
@@ -124,8 +130,11 @@ impl<R> Core<R> {
         let args = args.collect();
         self.position += 1;
         // It waits for the disk before it waits for a place.
-        self.jobs.insert(id, Live::new(job, args, self.position, At::Submitting));
-        let ops = vec![Op::Submit(Box::new(submitted)), Op::Event(Box::new(event))];
+        self.jobs.insert(id, Live::new(new, args, self.position, At::Submitting));
+        let resumed =
+            resumed.map(|Resumed { from, stages, files }| Op::Resume { job: id, from, stages, files });
+        let ops = std::iter::once(Op::Submit(Box::new(submitted))).chain(resumed);
+        let ops = ops.chain([Op::Event(Box::new(event))]).collect();
         self.write(ops, Vec::new(), Purpose::Submit(id, reply), now);
     }
 
@@ -203,6 +212,12 @@ impl<R> Core<R> {
     fn start(&mut self, start: Start, now: Now) {
         let Some(live) = self.jobs.get_mut(&start.job) else { return };
         let was = live.job.status;
+        if live.deadline.is_none()
+            && let Some(total) = live.total()
+        {
+            live.deadline = Some(now.instant + total);
+            self.deadlines.insert((now.instant + total, start.job));
+        }
         let ops = live.begin(start.incarnation, now);
         self.write(ops, Vec::new(), Purpose::Start(start.job, was), now);
     }
@@ -216,7 +231,8 @@ impl<R> Core<R> {
         if let Some(stage) = live.stage() {
             let (stage, plugin, tool) = (live.number(), stage.plugin.clone(), stage.tool.clone());
             let args = live.args.get(live.current).cloned().flatten();
-            let called = Called { job: id, stage, attempt, plugin, tool, args };
+            let (pipeline, timeout) = (live.pipeline.clone(), live.timeout(now));
+            let called = Called { job: id, stage, attempt, plugin, tool, args, pipeline, timeout };
             self.effects.push(Effect::Start(Box::new(called)));
         }
         for reply in cancel_asked {
@@ -298,9 +314,16 @@ impl<R> Core<R> {
         while let Some(id) = self.queues.pop_due(now.instant) {
             self.queue(id);
         }
+        self.end_overdue(now);
         self.force_overdue_cancellations(now);
         // Plugins come and go without an input.
         self.look = true;
+    }
+
+    /// Nothing more will happen to it.
+    fn over(&mut self, id: JobId) {
+        self.jobs.remove(&id);
+        self.effects.push(Effect::Over { job: id });
     }
 
     fn tell(&mut self, told: Told<R>) {

@@ -8,9 +8,10 @@ use super::{Core, Effect, Input, Now, Told};
 use crate::jobs::Place;
 use crate::jobs::settings::JobSettings;
 use disk::Disk;
-use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, OnHostLoss, Stage};
-use hardpoint_model::{Category, JobError};
-use hardpoint_store::{Op, StoreError};
+use hardpoint_model::job::{Event, EventKind, JobId, JobStatus, NewJob, OnHostLoss};
+use hardpoint_model::pipeline::{PipelineMessage as Message, Stage};
+use hardpoint_model::{Category, JobError, Pipeline, Seconds};
+use hardpoint_store::{Form, Op, Output, StoreError};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -54,6 +55,7 @@ struct World {
     stopping: BTreeSet<JobId>,
     reloading: BTreeSet<JobId>,
     acknowledged: BTreeSet<JobId>,
+    over: BTreeSet<JobId>,
     seen: u64,
     next_reply: u64,
     unanswered: BTreeSet<u64>,
@@ -81,6 +83,7 @@ impl World {
             stopping: BTreeSet::new(),
             reloading: BTreeSet::new(),
             acknowledged: BTreeSet::new(),
+            over: BTreeSet::new(),
             seen: 0,
             next_reply: 0,
             unanswered: BTreeSet::new(),
@@ -130,6 +133,9 @@ impl World {
                 }
                 Effect::Stop { job } => drop(self.stopping.insert(job)),
                 Effect::Reload { job, .. } => drop(self.reloading.insert(job)),
+                Effect::Over { job } => {
+                    assert!(self.over.insert(job), "seed {}: {job} is over twice", self.seed);
+                }
                 Effect::Publish(events) => {
                     for event in events {
                         assert!(
@@ -159,32 +165,33 @@ impl World {
 
     fn submit(&mut self) {
         let key = self.chance.one_in(4).then(|| format!("key-{}", self.chance.next(6)));
-        let count = 1 + self.chance.index(3);
-        let mut stage = || Stage {
+        let mut new = if self.chance.one_in(3) {
+            let plugin = PLUGINS[self.chance.index(3)].parse().unwrap();
+            NewJob::of_tool(plugin, "read".to_owned(), Map::new())
+        } else {
+            NewJob::of_pipeline(self.pipeline(), Map::new())
+        };
+        (new.job.idempotency_key, new.job.submitted_at) = (key, self.now.timestamp);
+        new.job.priority = i32::try_from(self.chance.next(3)).unwrap();
+        let reply = self.reply();
+        self.input(Input::Submit { new: Box::new(new), resumed: None, reply });
+    }
+
+    fn pipeline(&mut self) -> Pipeline {
+        let stages = (0..=self.chance.index(3)).map(|_| Stage {
             plugin: PLUGINS[self.chance.index(3)].parse().unwrap(),
             tool: "read".to_owned(),
-            args: Map::new(),
-            status: JobStatus::Pending,
-            attempts: 0,
-            error: None,
-            started_at: None,
-            ended_at: None,
-        };
-        let stages = vec![stage(), stage(), stage()];
-        let job = Job {
-            job_id: JobId::now(),
-            status: JobStatus::Pending,
-            priority: i32::try_from(self.chance.next(3)).unwrap(),
-            idempotency_key: key,
-            stages: stages.into_iter().take(count).collect(),
-            error: None,
-            cancel_phase: None,
-            submitted_at: self.now.timestamp,
-            started_at: None,
-            completed_at: None,
-        };
-        let reply = self.reply();
-        self.input(Input::Submit { job: Box::new(job), reply });
+            config: Map::new(),
+            args: None,
+            timeout_seconds: None,
+            retries: self.chance.one_in(3).then(|| u32::try_from(self.chance.next(3)).unwrap()),
+        });
+        let mut pipeline = Pipeline::of_stages(stages.collect());
+        let total = 5 + self.chance.next(60);
+        pipeline.total_timeout_seconds =
+            self.chance.one_in(3).then(|| Seconds::whole(u32::try_from(total).unwrap()));
+        pipeline.fail_fast = !self.chance.one_in(3);
+        pipeline
     }
 
     fn some_job(&mut self) -> Option<JobId> {
@@ -216,7 +223,12 @@ impl World {
             1 => error(Category::Fatal, "RuntimeError"),
             2 => error(Category::Resource, "MemoryLimitExceeded"),
             _ if asked => error(Category::Transient, "Cancelled"),
-            _ => Ok(Value::from("done")),
+            _ => Ok(Box::new(Output {
+                value: Value::from("done"),
+                form: Form::Wire,
+                blobs: Vec::new(),
+                bytes: 6,
+            })),
         };
         let forced = asked && self.chance.one_in(2);
         self.input(Input::Ended { job, attempt, result, forced });
@@ -235,6 +247,7 @@ impl World {
         self.stopping.clear();
         self.reloading.clear();
         self.unanswered.clear();
+        self.over.clear();
         self.seen = self.disk.events.len() as u64;
         self.disk.epoch = 0;
         let settings = settings(&mut self.chance);
@@ -310,10 +323,47 @@ impl World {
                 })
                 .collect();
             assert_eq!(ends, [ended.status], "seed {seed}: the end of {job} is told once, as it is");
+            if let Some(pipeline) = self.disk.pipelines.get(job) {
+                self.check_messages(*job, pipeline);
+            }
         }
         assert!(self.disk.open_attempts.is_empty(), "seed {seed}: a try never ended");
         assert!(self.unanswered.is_empty(), "seed {seed}: somebody was never answered");
         assert_eq!(self.seen, self.disk.events.len() as u64, "seed {seed}: the last event was not published");
+    }
+}
+
+/// Which messages a stage sent, as letters: (s)tart, (e)nd, (f)ailed, (p)rogress.
+fn letters(events: &[Event], job: JobId, index: u32) -> String {
+    let of_stage = events.iter().filter(|event| event.job_id == job && event.stage == index);
+    let letter = |event: &Event| match &event.kind {
+        EventKind::PipelineMessage(Message::PipelineStageStart { .. }) => Some('s'),
+        EventKind::PipelineMessage(Message::PipelineStageEnd { ok: true, .. }) => Some('e'),
+        EventKind::PipelineMessage(Message::PipelineStageEnd { ok: false, .. }) => Some('x'),
+        EventKind::PipelineMessage(Message::PipelineError { .. }) => Some('f'),
+        EventKind::PipelineMessage(Message::PipelineProgress { .. }) => Some('p'),
+        _ => None,
+    };
+    of_stage.filter_map(letter).collect()
+}
+
+impl World {
+    /// Each stage that began says so once, and once how it ended.
+    fn check_messages(&self, job: JobId, pipeline: &Pipeline) {
+        let stages = &self.disk.jobs[&job].stages;
+        assert_eq!(stages.len(), pipeline.stages.len());
+        let mut broken = false;
+        for (index, stage) in (0..).zip(stages) {
+            let said = letters(&self.disk.events, job, index);
+            let expected = match (stage.status, stage.attempts) {
+                (_, 0) => "",
+                (JobStatus::Completed, _) => "sep",
+                _ => "sxf",
+            };
+            assert_eq!(said, expected, "seed {}: stage {index} of {job}, {stage:?}", self.seed);
+            assert!(stage.attempts == 0 || !broken, "seed {}: {job} went on after a failure", self.seed);
+            broken |= stage.status != JobStatus::Completed && pipeline.fail_fast;
+        }
     }
 }
 

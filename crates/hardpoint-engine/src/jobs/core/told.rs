@@ -2,13 +2,14 @@
 //!
 //! Plain data; owns no decision.
 
-use hardpoint_model::job::{Event, EventKind, Job, JobId};
+use hardpoint_model::job::{Event, EventKind, JobId, NewJob};
+use hardpoint_model::pipeline::Pipeline;
 use hardpoint_model::{JobError, PluginRef};
-use hardpoint_store::{Op, StoreError};
+use hardpoint_store::{Op, Output, StoreError};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The present, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +56,8 @@ pub(crate) enum Told<R> {
 #[derive(Debug)]
 pub(crate) enum Input<R> {
     Submit {
-        job: Box<Job>,
+        new: Box<NewJob>,
+        resumed: Option<Resumed>,
         reply: R,
     },
     Cancel {
@@ -77,7 +79,7 @@ pub(crate) enum Input<R> {
     Ended {
         job: JobId,
         attempt: u32,
-        result: Result<Value, Box<JobError>>,
+        result: Result<Box<Output>, Box<JobError>>,
         forced: bool,
     },
     /// The plugin whose worker was ended for a cancellation is up again, or cannot be.
@@ -91,6 +93,14 @@ pub(crate) enum Input<R> {
     },
     /// Time passed, or a plugin changed.
     Tick,
+}
+
+/// What a job begins with: the first stages of another one, and the files that hold what they brought.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    pub(crate) from: JobId,
+    pub(crate) stages: u32,
+    pub(crate) files: Vec<(String, String)>,
 }
 
 /// What the disk said.
@@ -108,8 +118,12 @@ pub(crate) struct Called {
     pub(crate) attempt: u32,
     pub(crate) plugin: PluginRef,
     pub(crate) tool: String,
-    /// `None`: they are on disk.
+    /// `None`: they are on disk. For a stage of a pipeline they are what it adds to what is passed on.
     pub(crate) args: Option<Arc<Map<String, Value>>>,
+    /// What it is a stage of.
+    pub(crate) pipeline: Option<Arc<Pipeline>>,
+    /// How long it may take, where its pipeline says so.
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// What has to be done.
@@ -124,6 +138,8 @@ pub(crate) enum Effect<R> {
     Stop { job: JobId },
     /// Wait until the plugin is up again.
     Reload { job: JobId, plugin: String },
+    /// The job is over: nothing more of it is needed.
+    Over { job: JobId },
     /// Tell the subscribers.
     Publish(Vec<Event>),
     /// Answer.

@@ -5,16 +5,20 @@
 mod events;
 mod list;
 mod page;
+mod rerun;
 mod result;
 mod submit;
 mod verbs;
 mod wait;
 
+use super::Shared;
 use super::exit_code::Code;
 use super::live::Scene;
+use crate::client::Client;
 use crate::embedded::Failure;
 use clap::{Args, Subcommand};
 use hardpoint_model::job::JobId;
+use std::path::Path;
 
 /// What can be done with jobs.
 #[derive(Debug, Subcommand)]
@@ -40,10 +44,23 @@ pub(super) enum Job {
     Result(result::JobResult),
     /// End a job, whether it waits or runs
     Cancel(One),
+    /// Run what is left of a failed job, from its failed stage on
+    Rerun(rerun::Rerun),
     /// Let a waiting job run sooner or later than others
     Reorder(verbs::Reorder),
     /// What has happened, as numbered events
     Events(events::Events),
+}
+
+/// Follows a job until it is over, and shows what it brought.
+pub(super) async fn follow_to_its_end(
+    client: &Client,
+    id: JobId,
+    out: Option<&Path>,
+    shared: &Shared,
+) -> Result<Code, Failure> {
+    let job = wait::until_over(client, id, shared).await?;
+    result::show(client, &job, out, shared.json).await
 }
 
 /// Which job.
@@ -61,6 +78,7 @@ pub(super) async fn run(job: Job, scene: Scene<'_>) -> Result<Code, Failure> {
         Job::Wait(args) => wait::run(&args, scene).await,
         Job::Result(args) => result::run(&args, scene).await,
         Job::Cancel(args) => verbs::cancel(args.id, scene).await,
+        Job::Rerun(args) => rerun::run(&args, scene).await,
         Job::Reorder(args) => verbs::reorder(&args, scene).await,
         Job::Events(args) => events::run(&args, scene).await,
     }

@@ -3,6 +3,7 @@
 use crate::cli::show;
 use comfy_table::{Cell, Color, ContentArrangement, Table, presets};
 use hardpoint_model::job::{Event, EventKind, Job, JobStatus};
+use hardpoint_model::pipeline::PipelineMessage;
 use jiff::Timestamp;
 use owo_colors::{OwoColorize as _, Style};
 use std::time::Duration;
@@ -78,6 +79,7 @@ pub(super) fn event(event: &Event) -> String {
         }
         EventKind::BlockReasonChanged { to: Some(reason), .. } => format!("waits: {reason}"),
         EventKind::BlockReasonChanged { to: None, .. } => "waits for nothing but a place".to_owned(),
+        EventKind::PipelineMessage(message) => said(message),
         EventKind::SequenceAdvanced { prior_step_index, prior_success, .. } => {
             let how = if *prior_success { "done" } else { "failed" };
             format!("stage {} is {how}, on to the next", u64::from(*prior_step_index) + 1)
@@ -88,8 +90,35 @@ pub(super) fn event(event: &Event) -> String {
     format!("{number:>6} {} {} {plugin}: {}", at.dimmed(), event.job_id.dimmed(), printable(&what))
 }
 
+/// What a run of a pipeline says, for people.
+fn said(message: &PipelineMessage) -> String {
+    let number = |index: u32| u64::from(index) + 1;
+    match message {
+        PipelineMessage::PipelineStageStart { stage_index, tool, .. } => {
+            format!("stage {} ({tool}) begins", number(*stage_index))
+        }
+        PipelineMessage::PipelineStageEnd { stage_index, duration_ms, ok, .. } => {
+            let how = if *ok { "done" } else { "over" };
+            let took = show::duration(Duration::from_millis(*duration_ms));
+            format!("stage {} is {how} after {took}", number(*stage_index))
+        }
+        PipelineMessage::PipelineError { stage_index, error, error_type, .. } => {
+            format!("stage {} failed: {error} ({error_type})", number(*stage_index))
+        }
+        PipelineMessage::PipelineProgress { stages_completed, stages_total, percent, .. } => {
+            format!("{stages_completed} of {stages_total} stages are done ({percent} %)")
+        }
+    }
+}
+
+/// What it runs: a saved pipeline, the tools of its stages, or one tool.
 pub(super) fn tool(job: &Job) -> String {
-    job.stages.first().map_or_else(|| "-".to_owned(), |stage| format!("{}.{}", stage.plugin, stage.tool))
+    let tools = job.stages.iter().map(|stage| format!("{}.{}", stage.plugin, stage.tool));
+    let tools = show::cut(&tools.collect::<Vec<_>>().join(" > "));
+    match &job.pipeline_id {
+        Some(id) => format!("{id}: {tools}"),
+        None => tools,
+    }
 }
 
 /// From its first try to its end, or to now.

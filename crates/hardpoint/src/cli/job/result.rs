@@ -3,15 +3,16 @@
 use super::page;
 use crate::cli::answer::{self, Ending, Place};
 use crate::cli::exit_code::Code;
-use crate::cli::files;
 use crate::cli::live::{Scene, patiently};
 use crate::cli::told::Door;
+use crate::cli::{files, show, terminal, told};
 use crate::client::{Client, typed};
 use crate::embedded::Failure;
 use crate::values::from_json;
 use clap::Args;
 use hardpoint_model::job::{Job, JobId, JobStatus};
 use hardpoint_model::{Category, JobError};
+use owo_colors::OwoColorize as _;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -46,25 +47,63 @@ pub(super) async fn show(
     json: bool,
 ) -> Result<Code, Failure> {
     let plugin = job.stages.first().map_or("job", |stage| stage.plugin.plugin.as_str());
-    let (ending, code) = match job.status {
-        JobStatus::Completed => {
-            let document = patiently(client.job_result(job.job_id)).await?;
-            let result = from_json(document.get("result").cloned().unwrap_or(Value::Null))?;
-            let took = page::took(job).unwrap_or_default();
-            (Ending::Done { result, execution_time_ms: took.as_secs_f64() * 1000.0 }, Code::Ok)
-        }
-        JobStatus::Failed | JobStatus::Cancelled => {
-            let error = job.error.clone().unwrap_or_else(|| without_error(job, plugin));
-            (Ending::Failed { error: Box::new(error), exit_reason: None, door: Door::Server }, Code::Tool)
-        }
-        JobStatus::Pending | JobStatus::Running => {
-            return Err(Failure::request(
-                format!("job {} is {}: it has no result yet", job.job_id, job.status),
-                format!("`hardpoint job wait {}` waits until it is over", job.job_id),
-            ));
-        }
+    if !job.status.is_terminal() {
+        return Err(Failure::request(
+            format!("job {} is {}: it has no result yet", job.job_id, job.status),
+            format!("`hardpoint job wait {}` waits until it is over", job.job_id),
+        ));
+    }
+    if is_pipeline(client, job).await? {
+        return pipeline(client, job, out, json).await;
+    }
+    let (ending, code) = if job.status == JobStatus::Completed {
+        let document = patiently(client.job_result(job.job_id)).await?;
+        let result = from_json(document.get("result").cloned().unwrap_or(Value::Null))?;
+        let took = page::took(job).unwrap_or_default();
+        (Ending::Done { result, execution_time_ms: took.as_secs_f64() * 1000.0 }, Code::Ok)
+    } else {
+        let error = job.error.clone().unwrap_or_else(|| without_error(job, plugin));
+        (Ending::Failed { error: Box::new(error), exit_reason: None, door: Door::Server }, Code::Tool)
     };
     answer::show(ending, &Place { plugin, out, json })?;
+    Ok(code)
+}
+
+/// A single stage may be a pipeline of one.
+async fn is_pipeline(client: &Client, job: &Job) -> Result<bool, Failure> {
+    if job.stages.len() > 1 || job.pipeline_id.is_some() {
+        return Ok(true);
+    }
+    let state = patiently(client.job_pipeline(job.job_id)).await?;
+    Ok(state.get("pipeline").is_some_and(|pipeline| !pipeline.is_null()))
+}
+
+/// The end of a run of a pipeline: its result, or what is there of it and why that is all.
+async fn pipeline(client: &Client, job: &Job, out: Option<&Path>, json: bool) -> Result<Code, Failure> {
+    let document = patiently(client.job_result(job.job_id)).await?;
+    let ok = document.get("ok") == Some(&Value::Bool(true));
+    let code = if ok { Code::Ok } else { Code::Tool };
+    if json {
+        terminal::print_json(&document)?;
+        return Ok(code);
+    }
+    let field = if ok { "result" } else { "partial_result" };
+    let result = from_json(document.get(field).cloned().unwrap_or(Value::Null))?;
+    let name = job.pipeline_id.as_deref().unwrap_or("pipeline");
+    let folder = out.map_or_else(|| PathBuf::from("out").join(name), Path::to_owned);
+    if ok || job.stages.iter().any(|stage| stage.status == JobStatus::Completed) {
+        show::result(result, |_| false, &folder)?;
+    }
+    if !ok {
+        let failed = document.get("stage_failed").and_then(Value::as_u64);
+        let stage = failed.and_then(|stage| usize::try_from(stage).ok());
+        let plugin = stage.and_then(|stage| job.stages.get(stage - 1));
+        let plugin = plugin.map_or("job", |stage| stage.plugin.plugin.as_str());
+        let error = job.error.clone().unwrap_or_else(|| without_error(job, plugin));
+        told::tell(&error, stage, Door::Server);
+        let said = format!("`hardpoint job rerun {}` runs it again from there", job.job_id);
+        terminal::say(format!("{} {said}", "hint:".cyan().bold()));
+    }
     Ok(code)
 }
 

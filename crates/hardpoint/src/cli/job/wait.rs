@@ -100,7 +100,8 @@ async fn follow(client: &Client, id: JobId, progress: &Progress) -> Result<Job, 
             | EventKind::CancelPhaseChanged { .. }
             | EventKind::RetryStarted { .. }
             | EventKind::BlockReasonChanged { .. }
-            | EventKind::SequenceAdvanced { .. } => Next::Wanted,
+            | EventKind::SequenceAdvanced { .. }
+            | EventKind::PipelineMessage(_) => Next::Wanted,
         })
     };
     client.events(query, seen).await?;

@@ -1,7 +1,8 @@
 //! The disk of the simulation: it keeps what the store would, and notices what must never be written.
 
 use super::super::Written;
-use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewEvent};
+use hardpoint_model::Pipeline;
+use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewEvent, NewJob};
 use hardpoint_store::Op;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Default)]
 pub(super) struct Disk {
     pub(super) jobs: BTreeMap<JobId, Job>,
+    pub(super) pipelines: BTreeMap<JobId, Pipeline>,
     keys: BTreeMap<String, JobId>,
     pub(super) open_attempts: BTreeSet<(JobId, u32, u32)>,
     pub(super) events: Vec<Event>,
@@ -22,7 +24,8 @@ impl Disk {
         let mut written = Written::default();
         for op in ops {
             match op {
-                Op::Submit(job) => {
+                Op::Submit(new) => {
+                    let job = &new.job;
                     if let Some(already) = job.idempotency_key.as_ref().and_then(|key| self.keys.get(key)) {
                         return Written { events: Vec::new(), already: Some(*already) };
                     }
@@ -30,9 +33,12 @@ impl Disk {
                         self.keys.insert(key.clone(), job.job_id);
                     }
                     assert!(
-                        self.jobs.insert(job.job_id, (**job).clone()).is_none(),
+                        self.jobs.insert(job.job_id, job.clone()).is_none(),
                         "seed {seed}: accepted twice"
                     );
+                    if let Some(pipeline) = &new.pipeline {
+                        self.pipelines.insert(job.job_id, pipeline.clone());
+                    }
                 }
                 Op::Job(job) => {
                     let old = self.jobs.get_mut(&job.job_id).unwrap();
@@ -49,7 +55,12 @@ impl Disk {
                     assert!(!running, "seed {seed}: a job runs twice at once");
                     let before = usize::try_from(attempt.stage).unwrap();
                     let mut before = self.jobs[&attempt.job].stages.iter().take(before);
-                    let done = before.all(|stage| stage.status == JobStatus::Completed);
+                    let goes_on =
+                        self.pipelines.get(&attempt.job).is_some_and(|pipeline| !pipeline.fail_fast);
+                    let over = |status: JobStatus| {
+                        status == JobStatus::Completed || (goes_on && status.is_terminal())
+                    };
+                    let done = before.all(|stage| over(stage.status));
                     assert!(done, "seed {seed}: stage {} begins too early", attempt.stage);
                     self.open_attempts.insert((attempt.job, attempt.stage, attempt.number));
                 }
@@ -60,7 +71,13 @@ impl Disk {
                     );
                 }
                 Op::Event(event) => written.events.push(self.append(event)),
-                Op::Result { .. } | Op::Plugin { .. } | Op::PagesMax(_) => {}
+                Op::Result { .. }
+                | Op::Resume { .. }
+                | Op::ForgetOutputs(_)
+                | Op::SavePipeline { .. }
+                | Op::DeletePipeline(_)
+                | Op::Plugin { .. }
+                | Op::PagesMax(_) => {}
             }
         }
         written
@@ -79,7 +96,13 @@ impl Disk {
         event
     }
 
-    pub(super) fn alive(&self) -> Vec<Job> {
-        self.jobs.values().filter(|job| !job.status.is_terminal()).cloned().collect()
+    pub(super) fn alive(&self) -> Vec<NewJob> {
+        let alive = self.jobs.values().filter(|job| !job.status.is_terminal());
+        let new = |job: &Job| NewJob {
+            job: job.clone(),
+            pipeline: self.pipelines.get(&job.job_id).cloned(),
+            input: serde_json::Map::new(),
+        };
+        alive.map(new).collect()
     }
 }

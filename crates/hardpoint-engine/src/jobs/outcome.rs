@@ -1,0 +1,66 @@
+//! What a job came to, as far as it is.
+//!
+//! Owns the way from its stages to one result. Must not know how that is written.
+
+use super::Jobs;
+use super::fold::Known;
+use hardpoint_model::job::{Job, JobId, JobStatus};
+use hardpoint_model::{Category, JobError, Pipeline};
+use hardpoint_store::StoreError;
+use hardpoint_wire::Payload;
+
+/// What a job came to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What it runs, if it is a run of a pipeline.
+    pub pipeline: Option<Pipeline>,
+    /// The last output, or the merged document; of the stages that ended well, when not all of them did. `None`: nothing
+    /// of it is there, or it is not kept any more.
+    pub result: Option<Payload>,
+    /// How many stages ended well.
+    pub stages_executed: usize,
+    /// The first stage that failed, counted from 1, and why.
+    pub failure: Option<(usize, JobError)>,
+}
+
+impl Jobs {
+    /// What a job runs, if it is a run of a pipeline.
+    pub async fn definition(&self, id: JobId) -> Result<Option<Pipeline>, StoreError> {
+        Ok(self.shared.store.pipeline_of(id).await?.map(|(pipeline, _)| pipeline))
+    }
+
+    /// What a job came to, or has come to so far.
+    pub async fn outcome(&self, job: &Job) -> Result<Outcome, StoreError> {
+        let done = |status| status == JobStatus::Completed;
+        let stages_executed = job.stages.iter().filter(|stage| done(stage.status)).count();
+        let found = self.shared.store.pipeline_of(job.job_id).await?;
+        let result = match &found {
+            None => self.output(job.job_id, 0).await?,
+            Some((pipeline, _)) => {
+                let stages = u32::try_from(job.stages.len()).unwrap_or(u32::MAX);
+                let known = self.shared.outputs.known(job.job_id, stages).await?;
+                whole(&known, stages_executed).then(|| known.result(pipeline.pass))
+            }
+        };
+        Ok(Outcome {
+            pipeline: found.map(|(pipeline, _)| pipeline),
+            result,
+            stages_executed,
+            failure: failure(job),
+        })
+    }
+}
+
+/// Whether everything that stages brought is still kept.
+fn whole(known: &Known, stages_executed: usize) -> bool {
+    known.outputs.iter().flatten().count() == stages_executed
+}
+
+fn failure(job: &Job) -> Option<(usize, JobError)> {
+    let broken = |status| matches!(status, JobStatus::Failed | JobStatus::Cancelled);
+    let index = job.stages.iter().position(|stage| broken(stage.status))?;
+    let stage = job.stages.get(index)?;
+    let error = stage.error.clone().filter(|_| stage.status == JobStatus::Failed);
+    let cancelled = || JobError::new(Category::Transient, "Cancelled", "it was cancelled");
+    Some((index + 1, error.unwrap_or_else(cancelled)))
+}
