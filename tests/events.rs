@@ -97,7 +97,7 @@ fn unfinished(server: &Server) -> u64 {
 }
 
 /// A figure of `/metrics`.
-fn figure(server: &Server, name: &str) -> u64 {
+pub(crate) fn figure(server: &Server, name: &str) -> u64 {
     let text = server.get("/metrics").text;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
     line.parse().unwrap()

@@ -1,5 +1,6 @@
 //! `hardpoint job` and `hardpoint db`: what people see, what scripts get.
 
+use crate::events::figure;
 use crate::support::{Answer, Cli, PATIENCE, Server, Serving};
 use hardpoint_testkit::wait_until;
 use rustix::process::Signal;
@@ -155,14 +156,81 @@ fn events_are_followed_as_they_happen_and_taken_up_after_a_restart() {
     }
     submit(&server, &["nap", "seconds=600"]);
     assert_eq!((number(&line().unwrap()), number(&line().unwrap())), (4, 5));
+    // The next one has another address, and is found all the same.
     let server = server.killed().start();
-    assert_eq!(line().as_deref(), Some("{"), "why it ended is a document, too");
-    assert_eq!(Answer::of(child).code, 6);
-    let (child, mut line) = following(&server, &["job", "events", "--follow", "--json", "--since", "5"]);
     assert_eq!(number(&line().unwrap()), 6);
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::INT).unwrap();
-    assert_eq!(Answer::of(child).code, 0);
-    server.killed();
+    interrupt(&child);
+    let told = Answer::of(child);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    says(&told.stderr, &["note:", "waiting for it to come back"]);
+    let args = ["job", "events", "--follow", "--json", "--since", "5", "--gone-max", "1"];
+    let (child, mut line) = following(&server, &args);
+    assert_eq!(number(&line().unwrap()), 6);
+    let mut last = 6;
+    let serving = server.killed();
+    let why = std::iter::from_fn(&mut line).find(|line| match serde_json::from_str::<Value>(line) {
+        Ok(event) => {
+            last = event["number"].as_u64().unwrap();
+            false
+        }
+        Err(_) => true,
+    });
+    assert_eq!(why.as_deref(), Some("{"), "why it ended is a document, too");
+    let rest = Answer::of(child);
+    assert_eq!(rest.code, 6);
+    let again = format!("hardpoint job events --since {last} --follow");
+    let rest: String = std::iter::from_fn(line).collect();
+    says(&rest, &["has not come back for 1 s", &again]);
+    drop(serving);
+}
+
+/// Waits until so many follow what happens.
+#[track_caller]
+fn watched(server: &Server, by: u64) {
+    wait_until("it is watched", PATIENCE, || figure(server, "hardpoint_event_followers") == by);
+}
+
+fn interrupt(child: &Child) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(child), Signal::INT).unwrap();
+}
+
+#[test]
+fn whoever_waits_sees_how_it_goes_and_may_leave_without_ending_the_job() {
+    let server = Server::with(&["well"]);
+    server.wait_for("well", "INITIALIZED");
+    // Without a terminal it is a line for what matters; the error has one remedy.
+    let failed = ask(&server, &["job", "submit", "well", "fail", "kind=transient", "--wait"], 1);
+    let lines: Vec<&str> = failed.stderr.lines().collect();
+    assert_eq!(lines[..3], ["well.fail: pending", "well.fail: running", "well.fail: pending"], "{lines:#?}");
+    says(&failed.stderr, &["tried again after TransientError", "well.fail: running, try 2", "error:"]);
+    assert_eq!(failed.stderr.matches("hint:").count(), 1, "{}", failed.stderr);
+    let before = submit(&server, &["nap", "seconds=600"]);
+    let child = asking(&server, &["job", "submit", "well", "progress", "n=3", "--wait"]).start();
+    watched(&server, 1);
+    ask(&server, &["job", "cancel", &before], 0);
+    let told = Answer::of(child);
+    assert_eq!((told.code, told.stdout.as_str()), (0, "3\n"), "{}", told.stderr);
+    says(&told.stderr, &["well.progress: pending", "well.progress: running, ", "step"]);
+    // Whoever leaves is told how to end it; nothing else ends it.
+    let running = submit(&server, &["nap", "seconds=600"]);
+    let mut child = asking(&server, &["job", "wait", &running]).start();
+    let mut shown = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(shown.by_ref().any(|line| line == "well.nap: running"));
+    interrupt(&child);
+    let rest: Vec<String> = shown.collect();
+    says(&rest.join("\n"), &["the job goes on", &format!("`hardpoint job cancel {running}` ends it")]);
+    assert_eq!(Answer::of(child).code, 130);
+    assert_eq!(ask(&server, &["job", "show", &running, "--json"], 0).json()["status"], "running");
+    // Whoever waits across a restart of the server sees the end all the same.
+    watched(&server, 0);
+    let child = asking(&server, &["job", "wait", &running, "--json"]).start();
+    watched(&server, 1);
+    let server = server.killed().start();
+    ask(&server, &["job", "cancel", &running], 0);
+    let over = Answer::of(child);
+    assert_eq!((over.code, over.stderr.as_str()), (1, ""), "{}", over.stdout);
+    assert_eq!(over.json()["status"], "cancelled");
+    server.stop();
 }
 
 #[test]

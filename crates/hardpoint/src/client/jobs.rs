@@ -8,9 +8,10 @@ use super::lines::Lines;
 use super::{Client, Refused};
 use crate::embedded::{Document, Failure};
 use crate::values::to_json;
-use hardpoint_model::job::{Job, JobId};
+use hardpoint_model::job::{Event, Job, JobId, Notice};
 use hardpoint_wire::Payload;
 use reqwest::{Method, header};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -35,11 +36,17 @@ pub(crate) struct EventQuery {
     pub(crate) follow: bool,
 }
 
-/// Whether the next event is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    Wanted,
-    Enough,
+/// What a server tells of what happens.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Event(Box<Event>),
+    Notice(Notice),
+}
+
+/// Events as they come, in their order.
+pub(crate) struct EventStream<'a> {
+    client: &'a Client,
+    lines: Lines<'a>,
 }
 
 impl Client {
@@ -82,13 +89,8 @@ impl Client {
         self.post(&["v1", "jobs", &id.to_string(), verb], &[], body, Duration::ZERO).await
     }
 
-    /// Tells `on_event` of events, in their order, until it has enough or there are no more: those of one job end
-    /// with it.
-    pub(crate) async fn events(
-        &self,
-        query: EventQuery,
-        mut on_event: impl FnMut(Value) -> Result<Next, Failure>,
-    ) -> Result<(), Failure> {
+    /// Events, to the end of the job or for ever.
+    pub(crate) async fn events(&self, query: EventQuery) -> Result<EventStream<'_>, Failure> {
         let (since, job) = (query.since.to_string(), query.job.map(|job| job.to_string()));
         let path = match &job {
             Some(job) => vec!["v1", "jobs", job, "events"],
@@ -98,26 +100,35 @@ impl Client {
         let pairs = [("since", since.as_str()), ("follow", follow)];
         let request = self.request(Method::GET, &path, &pairs).header(header::ACCEPT, EVENTS);
         let response = self.send(request).await?;
-        let mut lines = Lines::of(self, response);
-        while let Some(line) = lines.next(0).await? {
-            let Ok(document) = serde_json::from_slice::<Value>(&line) else { continue };
-            if document.get("detail").is_some() {
-                return Err(Failure::Refused(Box::new(Refused::of_event(document, self.target()))));
-            }
-            // A sign of life has no number.
-            if document.get("number").is_some() && on_event(document)? == Next::Enough {
-                return Ok(());
-            }
-        }
-        if query.follow && query.job.is_none() { Err(self.events_ended()) } else { Ok(()) }
+        Ok(EventStream { client: self, lines: Lines::of(self, response) })
     }
 
     /// A stream of events that should have gone on.
     pub(crate) fn events_ended(&self) -> Failure {
         Failure::Unreachable {
             message: format!("the server at {} ended the stream of events", self.shown()),
-            hint: "it may have been stopped: what has happened meanwhile is told from `--since NUMBER` on"
-                .to_owned(),
+            hint: "it may have been stopped: look whether it runs, and at its log".to_owned(),
         }
+    }
+}
+
+impl EventStream<'_> {
+    /// What comes next, and the document that says so. `None`: the server has ended the stream.
+    pub(crate) async fn next(&mut self) -> Result<Option<(Told, Value)>, Failure> {
+        while let Some(line) = self.lines.next(0).await? {
+            // A sign of life is an empty line.
+            let Ok(document) = serde_json::from_slice::<Value>(&line) else { continue };
+            if document.get("detail").is_some() {
+                return Err(Failure::Refused(Box::new(Refused::of_event(document, self.client.target()))));
+            }
+            if document.get("number").is_some() {
+                return Ok(Some((Told::Event(Box::new(typed(&document)?)), document)));
+            }
+            // What a newer server may tell besides is for those who know it.
+            if let Ok(notice) = Notice::deserialize(&document) {
+                return Ok(Some((Told::Notice(notice), document)));
+            }
+        }
+        Ok(None)
     }
 }

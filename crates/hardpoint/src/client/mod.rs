@@ -14,6 +14,6 @@ mod refused;
 pub(crate) use call::ToolCall;
 pub(crate) use find::{Target, find};
 pub(crate) use http::{Client, typed};
-pub(crate) use jobs::{EventQuery, NewJob, Next};
+pub(crate) use jobs::{EventQuery, NewJob, Told};
 pub(crate) use pipelines::{NewRun, Runnable};
 pub(crate) use refused::{FailedCall, Kind, Refused};

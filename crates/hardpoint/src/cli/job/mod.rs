@@ -3,18 +3,19 @@
 //! Owns the words and options of jobs. Must not know HTTP: [`crate::client`] asks.
 
 mod events;
+mod follow;
 mod list;
 mod page;
 mod rerun;
 mod result;
+mod standing;
 mod submit;
 mod verbs;
+mod view;
 mod wait;
 
-use super::Shared;
 use super::exit_code::Code;
 use super::live::Scene;
-use crate::client::Client;
 use crate::embedded::Failure;
 use clap::{Args, Subcommand};
 use hardpoint_model::job::JobId;
@@ -54,13 +55,12 @@ pub(super) enum Job {
 
 /// Follows a job until it is over, and shows what it brought.
 pub(super) async fn follow_to_its_end(
-    client: &Client,
     id: JobId,
     out: Option<&Path>,
-    shared: &Shared,
+    scene: Scene<'_>,
 ) -> Result<Code, Failure> {
-    let job = wait::until_over(client, id, shared).await?;
-    result::show(client, &job, out, shared.json).await
+    let job = wait::until_over(id, scene).await?;
+    result::show(&scene.client()?, &job, out, scene.shared.json).await
 }
 
 /// Which job.

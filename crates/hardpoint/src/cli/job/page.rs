@@ -63,9 +63,11 @@ pub(super) fn event(event: &Event) -> String {
     let what = match &event.kind {
         EventKind::StateTransition { from: Some(from), to } => format!("{from} -> {}", painted(*to)),
         EventKind::StateTransition { from: None, to } => format!("accepted, {}", painted(*to)),
-        EventKind::ProgressChanged { progress, status_message } if *progress < 0.0 => status_message.clone(),
+        EventKind::ProgressChanged { progress, status_message } if *progress < 0.0 => {
+            printable(status_message)
+        }
         EventKind::ProgressChanged { progress, status_message } => {
-            format!("{:.0} % {status_message}", progress * 100.0)
+            format!("{:.0} % {}", progress * 100.0, printable(status_message))
         }
         EventKind::ResourceSnapshot { snapshot: used } => format!(
             "process {}: {:.0} % of a core, {:.0} MiB",
@@ -75,9 +77,9 @@ pub(super) fn event(event: &Event) -> String {
             format!("cancellation: {}", format!("{to:?}").to_uppercase())
         }
         EventKind::RetryStarted { attempt, exception_repr, .. } => {
-            format!("retry {attempt}: {exception_repr}")
+            format!("retry {attempt}: {}", printable(exception_repr))
         }
-        EventKind::BlockReasonChanged { to: Some(reason), .. } => format!("waits: {reason}"),
+        EventKind::BlockReasonChanged { to: Some(reason), .. } => format!("waits: {}", printable(reason)),
         EventKind::BlockReasonChanged { to: None, .. } => "waits for nothing but a place".to_owned(),
         EventKind::PipelineMessage(message) => said(message),
         EventKind::SequenceAdvanced { prior_step_index, prior_success, .. } => {
@@ -87,7 +89,7 @@ pub(super) fn event(event: &Event) -> String {
     };
     let at = event.timestamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ");
     let (number, plugin) = (event.number, &event.plugin_instance_id);
-    format!("{number:>6} {} {} {plugin}: {}", at.dimmed(), event.job_id.dimmed(), printable(&what))
+    format!("{number:>6} {} {} {plugin}: {}", at.dimmed(), event.job_id.dimmed(), what)
 }
 
 /// What a run of a pipeline says, for people.
@@ -158,9 +160,9 @@ fn painted(status: JobStatus) -> String {
     status.style(style).to_string()
 }
 
-/// Words of a plugin must not move the cursor. Our own colours stay.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\x1b' { ' ' } else { c }).collect()
+/// Words of a plugin must not move the cursor, nor colour what comes after them.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn table() -> Table {

@@ -36,7 +36,7 @@ pub(super) async fn run(args: &Rerun, scene: Scene<'_>) -> Result<Code, Failure>
     let client = scene.client()?;
     let id = patiently(client.rerun(args.id)).await?;
     if args.wait {
-        return follow_to_its_end(&client, id, args.out.as_deref(), scene.shared).await;
+        return follow_to_its_end(id, args.out.as_deref(), scene).await;
     }
     if scene.shared.json {
         terminal::print_json(&json!({"job_id": id}))?;

@@ -1,6 +1,6 @@
 //! `hardpoint job submit PLUGIN TOOL [name=value …]`: handing in a job.
 
-use super::{result, wait};
+use super::follow_to_its_end;
 use crate::cli::exit_code::Code;
 use crate::cli::fields::{self, FIELD_HELP, Field};
 use crate::cli::live::{Scene, patiently};
@@ -56,8 +56,7 @@ pub(super) async fn run(args: Submit, scene: Scene<'_>) -> Result<Code, Failure>
     let document = patiently(submit(&client, &args)).await?;
     let id: JobId = typed(document.get("job_id").unwrap_or(&Value::Null))?;
     if args.wait {
-        let job = wait::until_over(&client, id, scene.shared).await?;
-        return result::show(&client, &job, args.out.as_deref(), scene.shared.json).await;
+        return follow_to_its_end(id, args.out.as_deref(), scene).await;
     }
     if scene.shared.json {
         terminal::print_json(&document)?;

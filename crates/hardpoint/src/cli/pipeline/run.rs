@@ -69,7 +69,7 @@ pub(super) async fn run(args: Run, scene: Scene<'_>) -> Result<Code, Failure> {
         }
         return Ok(Code::Ok);
     }
-    job::follow_to_its_end(&client, id, args.out.as_deref(), scene.shared).await
+    job::follow_to_its_end(id, args.out.as_deref(), scene).await
 }
 
 /// An input may be meant for any stage: it is typed by the first one whose tool names it.
