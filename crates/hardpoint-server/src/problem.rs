@@ -45,7 +45,7 @@ codes! {
     UnknownJob NOT_FOUND "There is no such job",
     UnknownPipeline NOT_FOUND "There is no such pipeline",
     ResultNotReady NOT_FOUND "The job is not over yet",
-    NoResult NOT_FOUND "The job ended without a result",
+    NoResult NOT_FOUND "There is no such result",
     MethodNotAllowed METHOD_NOT_ALLOWED "This route does not know this method",
     BadRequest BAD_REQUEST "The request cannot be understood",
     BadPath BAD_REQUEST "The path cannot be understood",

@@ -181,7 +181,8 @@ async fn of_stage(app: &App, job: &Job, stage: u32) -> Result<Came, Problem> {
     let place = usize::try_from(stage).unwrap_or(usize::MAX);
     let Some(record) = job.stages.get(place) else {
         let last = job.stages.len().saturating_sub(1);
-        return Err(misfit("stage", &format!("the stages of job {id} are 0 to {last}")));
+        let detail = format!("job {id} has no stage {stage}: its stages are 0 to {last}");
+        return Err(Problem::new(Code::NoResult, detail).at("/stage"));
     };
     let found = app.jobs.output(id, stage).await.map_err(|e| disk::refused(&e))?;
     found.map(Came::Tool).ok_or_else(|| match record.status {
