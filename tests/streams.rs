@@ -91,7 +91,7 @@ async fn the_last_progress_is_never_lost_and_logs_arrive() {
     }
     assert_eq!(logged, ["logged 0", "logged 1", "logged 2"]);
     worker.stop(STOP).await;
-    let printed: Vec<String> = worker.output().tail(100).into_iter().map(|line| line.text).collect();
+    let printed: Vec<String> = worker.output().tail(100).iter().map(|line| line.text.clone()).collect();
     for line in ["printed 0", "printed 1", "printed 2"] {
         assert!(printed.iter().any(|text| text == line), "{printed:?}");
     }

@@ -7,9 +7,11 @@ use crate::activity::Ticket;
 use crate::core::{Input, LifeId};
 use crate::engine::Engine;
 use crate::snapshot::PluginView;
+use hardpoint_model::log::{AttemptId, LogLevel};
 use hardpoint_model::{ExitReason, JobError, PluginState};
 use hardpoint_store::StoreError;
 use hardpoint_supervisor::{Call, CallEvent, CallOutput, CallRequest, WorkerLost};
+use hardpoint_wire::JobRef;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -117,19 +119,18 @@ impl Refusal {
 impl Engine {
     /// Calls a tool and waits for its result alone.
     pub async fn call(&self, plugin: &str, request: CallRequest) -> Result<Done, CallFailure> {
-        let admitted = self.admit(plugin)?;
-        let called = request.tool.clone();
-        let began = Instant::now();
-        match admitted.worker.call(request).await {
+        let Admitted { worker, life, ticket } = self.admit(plugin)?;
+        let called = Called::now(life, &request);
+        match worker.call(request).await {
             Ok(Ok(output)) => {
-                let took = began.elapsed();
-                admitted.ticket.record(true, millis(took));
+                let took = called.began.elapsed();
+                ticket.record(true, millis(took));
                 Ok(Done { output, took })
             }
             failed => {
                 let failed =
                     failed.and_then(|inner| inner.map(|_| ()).map_or_else(|e| Ok(Some(e)), |()| Ok(None)));
-                Err(self.failed(admitted.life, admitted.ticket, called, failed, began).await)
+                Err(self.failed(called, ticket, failed).await)
             }
         }
     }
@@ -137,18 +138,10 @@ impl Engine {
     /// Begins a call whose progress and items are wanted too. Dropping what is returned cancels it.
     pub async fn begin(&self, plugin: &str, request: CallRequest) -> Result<RunningCall, CallFailure> {
         let Admitted { worker, life, ticket } = self.admit(plugin)?;
-        let called = request.tool.clone();
-        let began = Instant::now();
+        let called = Called::now(life, &request);
         match worker.begin(request).await {
-            Ok(call) => Ok(RunningCall {
-                engine: self.clone(),
-                call,
-                life,
-                ticket: Some(ticket),
-                tool: called,
-                began,
-            }),
-            Err(error) => Err(self.failed(life, ticket, called, Ok(Some(error)), began).await),
+            Ok(call) => Ok(RunningCall { engine: self.clone(), call, ticket: Some(ticket), called }),
+            Err(error) => Err(self.failed(called, ticket, Ok(Some(error))).await),
         }
     }
 
@@ -174,15 +167,12 @@ impl Engine {
     /// Records a failure and waits until the loop has taken note of it.
     async fn failed(
         &self,
-        life: LifeId,
+        called: Called,
         ticket: Ticket,
-        called: String,
         why: Result<Option<JobError>, WorkerLost>,
-        began: Instant,
     ) -> CallFailure {
-        let took = began.elapsed();
+        let took = called.began.elapsed();
         let (noted, heard) = oneshot::channel();
-        let plugin = life.plugin.clone();
         let (error, exit_reason, input) = match why {
             Ok(error) => {
                 let error = error.unwrap_or_else(|| {
@@ -195,14 +185,19 @@ impl Engine {
                 if is_no_fault_of_the_plugin(&error) {
                     return CallFailure::Failed(Box::new(CallFailed { error, exit_reason: None, took }));
                 }
-                self.log_traceback(&plugin, &called, &error);
-                let input = Input::CallFailed { life, tool: called, error: Box::new(error.clone()), noted };
+                self.log_failure(&called, &error).await;
+                let Called { life, tool, .. } = called;
+                let input = Input::CallFailed { life, tool, error: Box::new(error.clone()), noted };
                 (error, None, input)
             }
             Err(lost) => {
-                let error = lost.to_job_error(&plugin);
+                let error = lost.to_job_error(&called.life.plugin);
                 let reason = lost.exit.reason.clone();
-                (error, Some(reason), Input::Ended { life, exit: lost.exit, noted: Some(noted) })
+                if called.attempt.is_some() {
+                    // The plugin's own log is told of the worker's end by the loop.
+                    self.log_failure(&called, &error).await;
+                }
+                (error, Some(reason), Input::Ended { life: called.life, exit: lost.exit, noted: Some(noted) })
             }
         };
         ticket.record(false, millis(took));
@@ -213,12 +208,17 @@ impl Engine {
         CallFailure::Failed(Box::new(CallFailed { error, exit_reason, took }))
     }
 
-    fn log_traceback(&self, plugin: &str, tool: &str, error: &JobError) {
-        let Ok(view) = self.plugin(plugin) else { return };
-        let text = error.traceback.as_deref().unwrap_or(&error.message);
-        let (level, incarnation) = (hardpoint_wire::LogLevel::Error, view.incarnation);
-        view.output.say(level, &format!("[{incarnation}] tool `{tool}` failed: {}", error.error_type));
-        view.output.say(level, text);
+    /// Into the plugin's log, and if the call was a job's into that of the job.
+    async fn log_failure(&self, called: &Called, error: &JobError) {
+        let Called { life, tool, attempt, .. } = called;
+        let Ok(view) = self.plugin(&life.plugin) else { return };
+        if attempt.is_some() {
+            // What it printed before it failed stands before.
+            view.output.caught_up().await;
+        }
+        let say = |text: &str| view.output.say(life.incarnation, *attempt, LogLevel::Error, text);
+        say(&format!("tool `{tool}` failed: {}", error.error_type));
+        say(error.traceback.as_deref().unwrap_or(&error.message));
     }
 }
 
@@ -228,15 +228,29 @@ struct Admitted {
     ticket: Ticket,
 }
 
+/// What was called, when, and for whom.
+#[derive(Debug, Clone)]
+struct Called {
+    life: LifeId,
+    tool: String,
+    attempt: Option<AttemptId>,
+    began: Instant,
+}
+
+impl Called {
+    fn now(life: LifeId, request: &CallRequest) -> Self {
+        let attempt = request.job.as_ref().and_then(JobRef::attempt_id);
+        Self { life, tool: request.tool.clone(), attempt, began: Instant::now() }
+    }
+}
+
 /// A call in flight. Dropping it cancels the call.
 #[derive(Debug)]
 pub struct RunningCall {
     engine: Engine,
     call: Call,
-    life: LifeId,
     ticket: Option<Ticket>,
-    tool: String,
-    began: Instant,
+    called: Called,
 }
 
 /// What a running call brings next.
@@ -275,7 +289,7 @@ impl RunningCall {
             CallEvent::End(ended) => ended,
         };
         let ticket = self.ticket.take()?;
-        let took = self.began.elapsed();
+        let took = self.called.began.elapsed();
         let why = match ended {
             Ok(Ok(output)) => {
                 ticket.record(true, millis(took));
@@ -284,7 +298,7 @@ impl RunningCall {
             Ok(Err(error)) => Ok(Some(error)),
             Err(lost) => Err(lost),
         };
-        let failed = self.engine.failed(self.life.clone(), ticket, self.tool.clone(), why, self.began).await;
+        let failed = self.engine.failed(self.called.clone(), ticket, why).await;
         Some(CallStep::End(Err(failed)))
     }
 }

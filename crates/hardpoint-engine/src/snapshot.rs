@@ -4,10 +4,11 @@
 
 use crate::activity::Activity;
 use crate::catalog::Installed;
-use hardpoint_model::health::{Life, Liveness, LogLine, LogSource, PluginDetail, PluginHealth, StartTimes};
+use hardpoint_model::health::{Life, Liveness, PluginDetail, PluginHealth, StartTimes};
+use hardpoint_model::log::LogLine;
 use hardpoint_model::{ExitReason, Manifest, MemoryEnforcer, PluginEvent, PluginState};
-use hardpoint_supervisor::{Captured, Source, Tool, Worker};
-use hardpoint_wire::{LogLevel, ToolInfo};
+use hardpoint_supervisor::{Captured, Tool, Worker};
+use hardpoint_wire::ToolInfo;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -156,8 +157,8 @@ impl PluginView {
     }
 
     /// The last lines of its log, oldest first.
-    pub fn log(&self, lines: usize) -> Vec<LogLine> {
-        self.output.tail(lines).into_iter().map(log_line).collect()
+    pub fn log(&self, lines: usize) -> Vec<Arc<LogLine>> {
+        self.output.tail(lines)
     }
 
     fn liveness(&self) -> (Liveness, Option<Timestamp>, Option<Timestamp>) {
@@ -173,24 +174,5 @@ impl PluginView {
             (None, None) => Liveness::Live,
         };
         (liveness, silent, stuck)
-    }
-}
-
-fn log_line(line: hardpoint_supervisor::Line) -> LogLine {
-    let (source, level) = match line.source {
-        Source::Stdout => (LogSource::Stdout, None),
-        Source::Stderr => (LogSource::Stderr, None),
-        Source::Log(level) => (LogSource::Plugin, Some(level)),
-        Source::Host(level) => (LogSource::Host, Some(level)),
-    };
-    LogLine { at: line.at, source, level: level.map(|level| word(level).to_owned()), text: line.text }
-}
-
-fn word(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warning => "warning",
-        LogLevel::Error => "error",
     }
 }

@@ -1,4 +1,4 @@
-//! What the host says about a plugin: health, history, log lines. The bodies of the API.
+//! What the host says about a plugin: health and history. The bodies of the API.
 //!
 //! Owns field names and their JSON. Must not know how a figure is found.
 
@@ -132,32 +132,4 @@ pub struct StartTimes {
     pub worker: f64,
     /// The import of the plugin, as the worker measured it; part of `worker`.
     pub import: f64,
-}
-
-/// Where a log line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum LogSource {
-    /// Written to descriptor 1.
-    Stdout,
-    /// Written to descriptor 2.
-    Stderr,
-    /// Logged by the plugin.
-    Plugin,
-    /// Said by the host about the plugin.
-    Host,
-}
-
-/// One line of a plugin's log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct LogLine {
-    /// When it was written.
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub at: Timestamp,
-    /// Where it came from.
-    pub source: LogSource,
-    /// `debug`, `info`, `warning` or `error`; null for stdout and stderr.
-    pub level: Option<String>,
-    /// The text.
-    pub text: String,
 }

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod job;
 mod lifecycle;
 pub mod limits;
+pub mod log;
 pub mod manifest;
 pub mod pipeline;
 pub mod platform;

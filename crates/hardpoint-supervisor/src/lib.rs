@@ -22,7 +22,7 @@ mod tools;
 mod worker;
 
 pub use ladder::Grace;
-pub use output::{Captured, Line, Source};
+pub use output::{Captured, Lost, Numbers, Taken};
 pub use python::environment as worker_environment;
 pub use sdk::{Sdk, SdkError};
 pub use spec::{Bounds, Program, WorkerSpec};

@@ -27,10 +27,25 @@ pub const WRITE_QUEUE_BYTES_MAX: usize = 64 << 20;
 pub const FRAMES_PER_TURN: usize = 64;
 /// How long after each turn an answer is waited for awake: about what going to sleep and waking up cost.
 pub const LINGER: Duration = Duration::from_micros(50);
-/// Captured lines kept per worker.
+/// Captured lines kept per instance.
 pub const OUTPUT_LINES_MAX: usize = 1000;
-/// Captured bytes kept per worker.
+/// Captured bytes kept per instance.
 pub const OUTPUT_BYTES_MAX: usize = 256 << 10;
+/// Captured lines of one instance that wait to be written to disk: what one that floods says in some 20 ms.
+pub const UNWRITTEN_LINES_MAX: usize = 16 << 10;
+/// Bytes of the same.
+pub const UNWRITTEN_BYTES_MAX: usize = 4 << 20;
+/// Attempts of jobs whose lost lines are counted apart, before the disk has been told.
+pub const LOST_RUNS_MAX: usize = 32;
+/// Calls of jobs of one worker that lines can still belong to: those in flight, and those whose marks still lie in
+/// a pipe of 64 KiB.
+pub const CALLS_KNOWN_MAX: usize = 4096;
+/// How long it is waited for that what lies in a worker's pipes has been read.
+pub const CATCH_UP: Duration = Duration::from_millis(500);
+/// What a pipe can hold at most.
+pub const PIPE_BYTES_MAX: usize = 1 << 20;
+/// Those who wait for the same pipe to be read.
+pub const CATCH_UP_QUEUE: usize = 16;
 /// Longest captured line; the rest of it is cut off and counted as dropped.
 pub const OUTPUT_LINE_BYTES_MAX: usize = 8 << 10;
 /// Lines of stderr that an exit carries.

@@ -18,9 +18,10 @@ mod socket;
 
 pub use blob::{Blob, SharedBlob};
 pub use frame::{Decoder, Frame, FrameError, OutFrame};
+pub use hardpoint_model::log::LogLevel;
 pub use message::{
-    CallFailed, CallResult, CancelPhase, HostMessage, Item, JobRef, Log, LogLevel, PluginId, PluginRef, Pong,
-    Progress, Protocol, Ready, SdkInfo, ToolInfo, Unreadable, Usage, WorkerMessage,
+    CallFailed, CallResult, CancelPhase, HostMessage, Item, JobRef, Log, PluginId, PluginRef, Pong, Progress,
+    Protocol, Ready, SdkInfo, ToolInfo, Unreadable, Usage, WorkerMessage,
 };
 pub use payload::{Payload, ValueError};
 pub use socket::{Connection, SocketError};

@@ -7,6 +7,7 @@ use crate::blob::Blob;
 use crate::frame::{Frame, FrameError, OutFrame};
 use crate::payload::{Payload, ValueError};
 use hardpoint_model::JobError;
+use hardpoint_model::log::{AttemptId, LogLevel};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -72,6 +73,14 @@ pub struct JobRef {
     pub stage: u32,
     /// The try of the stage, from 1.
     pub attempt: u32,
+}
+
+impl JobRef {
+    /// The same, when its job has the name of one.
+    pub fn attempt_id(&self) -> Option<AttemptId> {
+        let job_id = self.job_id.parse().ok()?;
+        Some(AttemptId { job_id, stage: self.stage, attempt: self.attempt })
+    }
 }
 
 /// How insistently a call is asked to stop.
@@ -176,6 +185,9 @@ pub struct Ready {
     /// How long the import of the plugin took.
     #[serde(default)]
     pub import_ms: f64,
+    /// Whether it marks in its output which call of a job the lines belong to.
+    #[serde(default)]
+    pub marks: bool,
 }
 
 /// A request succeeded.
@@ -225,17 +237,6 @@ pub struct Progress {
     /// What it is doing.
     #[serde(default)]
     pub message: String,
-}
-
-/// Severity of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum LogLevel {
-    Debug,
-    Info,
-    Warning,
-    Error,
 }
 
 /// One log line.

@@ -6,6 +6,7 @@ Owns: async tools, hooks and generators as tasks. Must not know: who waits for t
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from _thread import allocate_lock, get_ident
 
@@ -78,6 +79,9 @@ class Loop:
         self._encoder = ValueEncoder()
         self._loop = asyncio.new_event_loop()
         self._fence: Any = None
+        # Tasks that a call starts take it over, and so do threads that work for a task.
+        self._call: contextvars.ContextVar[Call] = contextvars.ContextVar("call")
+        worker.call_of_task = self._call
         started = allocate_lock()
         started.acquire()
         threading.Thread(target=self._forever, args=(started,), name="hardpoint-loop", daemon=True).start()
@@ -122,7 +126,9 @@ class Loop:
     def _begin(self, call: Call, done: Done) -> None:
         drive = self._stream if call.tool.kind == ASYNC_STREAM else self._value
         steps = _Steps(self._fence, call, drive(call))
+        own = self._call.set(call)
         task: asyncio.Task[Any] = self._loop.create_task(steps)
+        self._call.reset(own)
         loop = self._loop
         call.cancel_task = lambda: loop.call_soon_threadsafe(task.cancel)
         if call.cancelled:

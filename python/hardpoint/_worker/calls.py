@@ -37,6 +37,8 @@ class Call:
     callbacks: dict[int, Callable[[], Any]] | None = None
     # The asyncio task, and how to reach it from another thread.
     cancel_task: Callable[[], Any] | None = None
+    # The threads there were when a call of a job began: what they say is not the call's.
+    threads_before: frozenset[Any] = frozenset()
     progress_sent_at = -1.0
     progress_late: bytes | None = None
 

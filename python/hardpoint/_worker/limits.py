@@ -21,6 +21,7 @@ __all__ = [
     "INTERRUPT_GAP_SECONDS",
     "LOGS_PER_SECOND_MAX",
     "LOG_LINE_BYTES_MAX",
+    "MARK_SECONDS_MAX",
     "NESTING_MAX",
     "OUTBOX_BYTES_FLUSH",
     "OUTBOX_FRAMES_MAX",
@@ -70,6 +71,8 @@ OUTBOX_BYTES_FLUSH = 64 << 10
 OUTBOX_FRAMES_MAX = 4096
 PROGRESS_GAP_SECONDS = 0.1
 LOGS_PER_SECOND_MAX = 1000
+# How long a mark waits for room in a pipe that the plugin made non-blocking.
+MARK_SECONDS_MAX = 1.0
 TRACEBACK_BYTES_MAX = 64 << 10
 # Two interrupts of one call keep this distance, so that leaving a call sees one at most.
 INTERRUPT_GAP_SECONDS = 0.05

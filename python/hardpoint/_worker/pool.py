@@ -67,7 +67,19 @@ class Pool:
                 call.started = monotonic()
                 self._started += 1
                 worker.running[call.id] = call
+                if call.job is not None:
+                    call.threads_before = frozenset(threading.enumerate())
+                self._mark()
             self._start(call)
+
+    def _mark(self) -> None:
+        """Output can be told to be a job's while its call runs alone. Only with the worker's lock."""
+        running = self._worker.running
+        if len(running) == 1:
+            (call,) = running.values()
+            self._worker.mark(None if call.job is None else call)
+        else:
+            self._worker.mark(None)
 
     def _start(self, call: Call) -> None:
         if call.tool.kind in (ASYNC, ASYNC_STREAM):
@@ -140,6 +152,7 @@ class Pool:
         with self._worker.lock:
             self._started -= 1
             self._worker.running.pop(call.id, None)
+            self._mark()
         self._worker.outbox.flush()
         self._pump()
 

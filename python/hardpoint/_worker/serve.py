@@ -67,6 +67,8 @@ class Serve:
         fence, reading, queue = worker.fence, worker.reading, worker.outbox.queue
         if queue and not tool.quick:
             worker.outbox.flush()
+        if call.job is not None:
+            worker.begin_job(call)
         failure: BaseException | None = None
         encoded: Any = None
         started = call.started = monotonic()
@@ -110,6 +112,8 @@ class Serve:
     def _run_other(self, call: Call) -> None:
         worker = self.worker
         worker.outbox.flush()
+        if call.job is not None:
+            worker.begin_job(call)
         call.started = monotonic()
         worker.running[call.id] = call
         worker.reading.right.release()

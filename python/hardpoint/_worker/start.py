@@ -24,6 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hardpoint._worker.worker import Pipe
+
 __all__ = ["main"]
 
 # Above what plugins open by number.
@@ -64,7 +66,24 @@ def _claim(fd: int) -> int:
     return high
 
 
+def _pipes() -> list[Pipe]:
+    """Descriptors of our own for what stdout and stderr are now, whatever becomes of 1 and 2."""
+    import fcntl
+
+    found = []
+    for fd in (1, 2):
+        try:
+            own = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FD_FLOOR)
+            status = os.fstat(own)
+        except OSError:
+            # It is closed, or there is no room for another: then its lines go without marks.
+            continue
+        found.append((own, (status.st_dev, status.st_ino)))
+    return found
+
+
 def _prepare_process(worker: Worker, socket: _socket.socket) -> None:
+    worker.pipes = _pipes()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -74,6 +93,7 @@ def _prepare_process(worker: Worker, socket: _socket.socket) -> None:
         # A forked child is the plugin's: it must neither speak for the worker nor keep its
         # socket open after the worker is gone.
         worker.port.forked = True
+        worker.pipes.clear()
         os.close(socket.detach())
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
@@ -163,6 +183,7 @@ def _say_ready(worker: Worker, loaded: Loaded, import_ms: float) -> None:
         "tools": [tool.describe() for tool in loaded.tools.values()],
         "config_schema": loaded.config_schema,
         "import_ms": round(import_ms, 3),
+        "marks": True,
     }
     worker.outbox.queue.append(pack(dumps(ready)))
     worker.outbox.flush()

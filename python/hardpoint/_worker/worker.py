@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from hardpoint._worker.interrupts import ThreadFence
+    from hardpoint._worker.marks import Marks
     from hardpoint._worker.plugin import Loaded
+
+    # A descriptor, and which device and file it is.
+    Pipe = tuple[int, tuple[int, int]]
 
 __all__ = ["Worker"]
 
@@ -53,6 +57,11 @@ class Worker:
         # With more than one call at a time: what starts the next waiting call.
         self.pump: Callable[[], None] | None = None
         self.lock: Any = None
+        # What stdout and stderr were when the process began, for the marks of jobs.
+        self.pipes: list[Pipe] = []
+        self.marks: Marks | None = None
+        # Which call an asyncio task works for, once there is a loop.
+        self.call_of_task: Any = None
 
     # What the host says.
 
@@ -223,6 +232,28 @@ class Worker:
         self.refuse(given if type(given) is int else 0, "UnknownMessage", text, "fatal")
         self.outbox.flush()
 
+    # Calls of jobs: whose the output is.
+
+    def begin_job(self, call: Call) -> None:
+        """What is written from here on belongs to a call of a job, which is about to run alone."""
+        call.threads_before = _threads()
+        self.mark(call)
+
+    def mark(self, call: Call | None) -> None:
+        """The call that runs alone and belongs to a job, if there is one."""
+        if self.marks is None:
+            if call is None:
+                return
+            from hardpoint._worker.marks import Marks
+
+            self.marks = Marks(self.pipes)
+        self.marks.begin(0 if call is None else call.id)
+
+    def _end_job(self, call: Call) -> None:
+        # Before the answer is queued: what the call wrote is in the pipes when the host hears of its end.
+        if self.marks is not None:
+            self.marks.end(call.id)
+
     # What the worker answers.
 
     def refuse(self, call_id: int, error_type: str, text: str, category: str) -> None:
@@ -246,6 +277,8 @@ class Worker:
         header = {"type": "error", "id": call.id, "error": error, "execution_time_ms": elapsed_ms}
         self.calls.pop(call.id, None)
         close_blobs(call)
+        if call.job is not None:
+            self._end_job(call)
         self.outbox.queue.append(pack(dumps(header)))
 
     def answer(self, call: Call, value: Encoded, elapsed_ms: float, items: int = 0) -> None:
@@ -265,6 +298,8 @@ class Worker:
         self.calls.pop(call.id, None)
         if call.blobs is not None:
             close_blobs(call)
+        if call.job is not None:
+            self._end_job(call)
         self.outbox.queue.append(frame)
 
     def item(self, call: Call, seq: int, value: Encoded) -> None:
@@ -282,12 +317,27 @@ class Worker:
     def current_call_id(self) -> int | None:
         """The call that the running thread works for."""
         ident = get_ident()
-        call = None
         if ident == self.main_ident:
             call = self.fence.current
-        elif ident in self.fences:
-            call = self.fences[ident].call
+        else:
+            fence = self.fences.get(ident)
+            call = None if fence is None else fence.call
+            if call is None and self.call_of_task is not None:
+                # A task that a call started, or a thread that works for such a task.
+                call = self.call_of_task.get(None)
+            if call is None and fence is None:
+                call = self._call_of_thread()
         return None if call is None else call.id
+
+    def _call_of_thread(self) -> Call | None:
+        """The call of a job that started the running thread, as far as that can be told."""
+        running = list(self.running.values())
+        if len(running) != 1 or running[0].job is None:
+            return None
+        threading = sys.modules.get("threading")
+        if threading is None or threading.current_thread() in running[0].threads_before:
+            return None
+        return running[0]
 
     def identity(self) -> tuple[str | None, str | None]:
         """Plugin name and instance, for errors."""
@@ -295,6 +345,11 @@ class Worker:
             return None, None
         plugin = self.hello["plugin"]
         return plugin.get("name"), plugin.get("instance")
+
+
+def _threads() -> frozenset[Any]:
+    threading = sys.modules.get("threading")
+    return frozenset() if threading is None else frozenset(threading.enumerate())
 
 
 def framed(header: bytes, blobs: list[Any] | None) -> Any:

@@ -10,7 +10,7 @@ use hardpoint_model::health::{Life, StartTimes};
 use hardpoint_model::restart::{Attempts, Ended, Verdict};
 use hardpoint_model::{ExitReason, JobError, PluginEvent, PluginState};
 use hardpoint_store::PluginFlags;
-use hardpoint_supervisor::Captured;
+use hardpoint_supervisor::{Captured, Numbers};
 use hardpoint_wire::LogLevel;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
@@ -92,6 +92,7 @@ impl<W> Phase<W> {
 
 impl<W: Clone> Entry<W> {
     pub(super) fn new(installed: Installed, enabled: bool, flags: PluginFlags, now: Now) -> Self {
+        let output = Captured::in_memory(installed.name(), installed.name(), Numbers::default());
         Self {
             name: installed.name().to_owned(),
             installed: Arc::new(installed),
@@ -114,7 +115,7 @@ impl<W: Clone> Entry<W> {
             restart_at: None,
             history: VecDeque::new(),
             activity: Arc::default(),
-            output: Captured::default(),
+            output,
             waiting: Vec::new(),
             begun_at: now.timestamp,
         }
@@ -275,7 +276,7 @@ impl<W: Clone> Entry<W> {
             LogLevel::Info => tracing::info!(plugin = name, incarnation, "{text}"),
             LogLevel::Warning | LogLevel::Error => tracing::warn!(plugin = name, incarnation, "{text}"),
         }
-        self.output.say(level, &format!("[{incarnation}] {text}"));
+        self.output.say(incarnation, None, level, text);
     }
 }
 

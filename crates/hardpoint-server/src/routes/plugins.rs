@@ -9,7 +9,8 @@ use aide::transform::TransformOperation;
 use axum::Json;
 use axum::extract::State;
 use hardpoint_engine::{Engine, PluginView, Refusal};
-use hardpoint_model::health::{LogLine, PluginDetail, PluginHealth};
+use hardpoint_model::health::{PluginDetail, PluginHealth};
+use hardpoint_model::log::LogLine;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -172,7 +173,8 @@ pub(super) async fn logs(
         let mistake = Mistake { pointer: "/lines".to_owned(), detail: detail.clone() };
         return Err(Problem::new(Code::BadQuery, detail).errors(vec![mistake]));
     }
-    Ok(Json(find(&app.engine, &path.0.name)?.log(lines)))
+    let lines = find(&app.engine, &path.0.name)?.log(lines);
+    Ok(Json(lines.iter().map(|line| LogLine::clone(line)).collect()))
 }
 
 pub(super) fn logs_docs(op: TransformOperation) -> TransformOperation {

@@ -10,7 +10,7 @@ use crate::limits::{
     CLOSED_SOCKET_GRACE, FRAME_STALL_MAX, FRAMES_PER_TURN, IDLE_TICK, LINGER, MEMORY_SAMPLE_EVERY,
     OUTPUT_END_GRACE, STDERR_TAIL_LINES, TICK, WRITE_QUEUE_BYTES_MAX,
 };
-use crate::output::{Captured, Readers, Source};
+use crate::output::{Captured, Readers, Voice};
 use crate::python::environment;
 use crate::spec::WorkerSpec;
 use crate::state::WorkerState;
@@ -55,7 +55,8 @@ pub(super) async fn start(
         })
         .await?;
     let output = spec.output.clone();
-    let readers = tree.take_output().map(|pipes| output.read(pipes));
+    let voice = Voice::new(output.clone(), spec.plugin.incarnation);
+    let readers = tree.take_output().map(|pipes| Readers::start(&voice, pipes));
     let (reply, ready) = oneshot::channel();
     let mut core = Core::new(&spec, reply, now);
     core.on_started(hello(&spec));
@@ -67,7 +68,7 @@ pub(super) async fn start(
         connection,
         tree,
         commands,
-        output: output.clone(),
+        voice,
         readers,
         state: state_tx,
         exit: exit_tx,
@@ -93,7 +94,7 @@ struct Actor {
     connection: Connection,
     tree: Tree,
     commands: mpsc::Receiver<Command>,
-    output: Captured,
+    voice: Voice,
     readers: Option<Readers>,
     state: watch::Sender<WorkerState>,
     exit: watch::Sender<Option<Arc<Exit>>>,
@@ -223,9 +224,17 @@ impl Actor {
                 Effect::EndStarted { since } => self.tree.kill_started(since.elapsed()),
                 Effect::Answer(to, reply) => drop(to.send(reply)),
                 Effect::AnswerPing(to, pong) => drop(to.send(pong)),
-                Effect::AnswerStart(to, reply) => drop(to.send(*reply)),
-                Effect::Captured(log) => self.output.push(Source::Log(log.level), &log.message, log.dropped),
+                Effect::AnswerStart(to, reply) => {
+                    // Before anybody can make a call.
+                    self.voice.set_marks((*reply).as_ref().is_ok_and(|(ready, _)| ready.marks));
+                    drop(to.send(*reply));
+                }
+                Effect::Captured(log) => self.voice.log(&log),
             }
+        }
+        // After a call its last lines may still be on their way.
+        if !self.voice.has_marks() && self.core.has_calls() {
+            self.voice.set_only(self.core.only_call());
         }
         if !self.connection.is_ended() {
             // A worker that is gone cannot read; its end is heard of from its tree.
@@ -241,6 +250,9 @@ impl Actor {
     }
 
     fn send(&mut self, message: &HostMessage, blobs: &[hardpoint_wire::Blob]) {
+        if let HostMessage::Call { id, job: Some(job), .. } = message {
+            self.voice.begin(*id, job);
+        }
         match message.encode(blobs) {
             Ok(frame) => self.connection.queue(frame),
             Err(e) => self.core.on_unsendable(message, &e),
@@ -268,7 +280,7 @@ impl Actor {
         let (intent, status) = (self.core.intent(), self.status);
         let tree = self.tree.end().await;
         let reason = Evidence { intent, status, tree, limit_bytes }.reason();
-        let stderr_tail = self.output.stderr_tail(STDERR_TAIL_LINES);
+        let stderr_tail = self.voice.captured().stderr_tail(STDERR_TAIL_LINES);
         let exit = Arc::new(Exit { reason, stderr_tail, descendants_killed, output_leaked });
         tracing::debug!(reason = %exit.reason, "worker ended");
         self.core.on_gone(&exit);

@@ -81,6 +81,11 @@ impl Calls {
         self.entries.is_empty()
     }
 
+    /// The call that the worker has, if it has just one.
+    pub(super) fn only(&self) -> Option<u64> {
+        self.entries.keys().next().copied().filter(|_| self.len() == 1)
+    }
+
     pub(super) fn insert(&mut self, id: u64, entry: Entry) {
         self.entries.insert(id, entry);
     }

@@ -5,8 +5,9 @@
 use super::{show, terminal};
 use crate::embedded::{Event, RunEvent};
 use hardpoint_env::EnvEvent;
+use hardpoint_model::log::LogSource;
 use hardpoint_model::pipeline::Pipeline;
-use hardpoint_supervisor::{Captured, Note, Source, Worker};
+use hardpoint_supervisor::{Captured, Note, Worker};
 use hardpoint_wire::LogLevel;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize as _;
@@ -105,8 +106,7 @@ impl Progress {
         if !self.verbose {
             return;
         }
-        for line in output.tail(usize::MAX).into_iter().filter(|line| !matches!(line.source, Source::Log(_)))
-        {
+        for line in output.tail(usize::MAX).into_iter().filter(|line| line.source != LogSource::Plugin) {
             self.line(&format!("{} {}", plugin.dimmed(), line.text));
         }
         if output.lines_dropped() > 0 {

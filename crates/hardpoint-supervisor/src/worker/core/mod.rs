@@ -99,6 +99,11 @@ impl Core {
         !self.calls.is_empty()
     }
 
+    /// The call that the worker has, if it has just one.
+    pub(super) fn only_call(&self) -> Option<u64> {
+        self.calls.only()
+    }
+
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
     }

@@ -7,7 +7,7 @@ use crate::cli::terminal;
 use crate::client::{Client, typed};
 use crate::embedded::Failure;
 use clap::Args;
-use hardpoint_model::health::{LogLine, LogSource};
+use hardpoint_model::log::{LogLevel, LogLine, LogSource};
 use jiff::Timestamp;
 use owo_colors::{OwoColorize as _, Style};
 use serde_json::{Value, json};
@@ -120,19 +120,18 @@ impl Seen {
 }
 
 fn shown(line: &LogLine) -> String {
-    let level = line.level.as_deref();
-    let source = match (line.source, level) {
+    let source = match (line.source, line.level) {
         (LogSource::Stdout, _) => "stdout",
         (LogSource::Stderr, _) => "stderr",
-        (LogSource::Plugin | LogSource::Host, Some(level)) => level,
+        (LogSource::Plugin | LogSource::Host, Some(level)) => level.as_str(),
         (LogSource::Plugin, None) => "log",
         (LogSource::Host, None) => "host",
     };
     let who = if line.source == LogSource::Host { "host " } else { "" };
-    let style = match level {
-        Some("error") => Style::new().red(),
-        Some("warning") => Style::new().yellow(),
-        Some(_) | None => Style::new(),
+    let style = match line.level {
+        Some(LogLevel::Error) => Style::new().red(),
+        Some(LogLevel::Warning) => Style::new().yellow(),
+        Some(LogLevel::Info | LogLevel::Debug) | None => Style::new(),
     };
     let text: String = line
         .text
@@ -149,9 +148,17 @@ mod tests {
 
     fn lines(times: &[i64]) -> Vec<LogLine> {
         let line = |(index, at): (usize, &i64)| LogLine {
+            number: 1,
             at: Timestamp::from_second(*at).unwrap(),
+            plugin: String::new(),
+            instance: String::new(),
+            incarnation: 1,
             source: LogSource::Stdout,
             level: None,
+            logger: None,
+            job_id: None,
+            stage: None,
+            attempt: None,
             text: index.to_string(),
         };
         times.iter().enumerate().map(line).collect()
