@@ -18,6 +18,7 @@ mod decisions;
 mod engine;
 pub mod jobs;
 pub mod limits;
+pub mod logs;
 pub mod probe;
 mod settings;
 mod snapshot;

@@ -22,5 +22,7 @@ pub const TICK: Duration = Duration::from_millis(50);
 pub const STOP_GRACE: Duration = Duration::from_secs(10);
 /// Memory of a probe and everything it starts: importing torch takes 1 to 3 GiB of address space touched.
 pub const PROBE_MEMORY_BYTES_MAX: u64 = 8 << 30;
+/// How long the end of a host waits for its logs to be on disk.
+pub const LOGS_PATIENCE: Duration = Duration::from_secs(1);
 /// How often a plugin is looked at that somebody waits for.
 pub const SETTLE_LOOK: Duration = Duration::from_millis(10);

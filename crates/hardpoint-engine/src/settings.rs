@@ -3,6 +3,7 @@
 //! Plain data, filled in from the configuration; owns nothing at run time.
 
 use crate::limits::STOP_GRACE;
+use crate::logs::LogSettings;
 use hardpoint_model::restart::{FailOn, Restart};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub starts_at_once: usize,
     /// How long a stopped worker may finish its calls.
     pub stop_grace: Duration,
+    /// How logs are kept.
+    pub logs: LogSettings,
     /// What is different for single plugins, by name.
     pub plugins: BTreeMap<String, PluginSettings>,
 }
@@ -52,6 +55,7 @@ impl Default for Settings {
             kill_idle_after: Duration::from_secs(30),
             starts_at_once: 4,
             stop_grace: STOP_GRACE,
+            logs: LogSettings::default(),
             plugins: BTreeMap::new(),
         }
     }

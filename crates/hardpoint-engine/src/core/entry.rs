@@ -10,7 +10,7 @@ use hardpoint_model::health::{Life, StartTimes};
 use hardpoint_model::restart::{Attempts, Ended, Verdict};
 use hardpoint_model::{ExitReason, JobError, PluginEvent, PluginState};
 use hardpoint_store::PluginFlags;
-use hardpoint_supervisor::{Captured, Numbers};
+use hardpoint_supervisor::Captured;
 use hardpoint_wire::LogLevel;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
@@ -91,8 +91,13 @@ impl<W> Phase<W> {
 }
 
 impl<W: Clone> Entry<W> {
-    pub(super) fn new(installed: Installed, enabled: bool, flags: PluginFlags, now: Now) -> Self {
-        let output = Captured::in_memory(installed.name(), installed.name(), Numbers::default());
+    pub(super) fn new(
+        installed: Installed,
+        enabled: bool,
+        flags: PluginFlags,
+        output: Captured,
+        now: Now,
+    ) -> Self {
         Self {
             name: installed.name().to_owned(),
             installed: Arc::new(installed),

@@ -14,6 +14,7 @@ pub(crate) use entry::{Entry, Phase};
 
 use crate::activity::Activity;
 use crate::catalog::Installed;
+use crate::logs::Logs;
 use crate::settings::Settings;
 use entry::{Then, Why};
 use hardpoint_model::health::StartTimes;
@@ -106,6 +107,7 @@ pub(crate) struct Core<W> {
     keeps: bool,
     /// What earlier hosts were told.
     flags: BTreeMap<String, PluginFlags>,
+    logs: Logs,
     entries: BTreeMap<String, Entry<W>>,
     effects: Vec<Effect<W>>,
     changed: Vec<String>,
@@ -125,9 +127,14 @@ impl Now {
 }
 
 impl<W: Clone> Core<W> {
-    pub(crate) fn new(settings: Settings, keeps: bool, flags: BTreeMap<String, PluginFlags>) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        keeps: bool,
+        flags: BTreeMap<String, PluginFlags>,
+        logs: Logs,
+    ) -> Self {
         let (entries, effects, changed) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { settings, keeps, flags, entries, effects, changed }
+        Self { settings, keeps, flags, logs, entries, effects, changed }
     }
 
     pub(crate) fn take_effects(&mut self) -> Vec<Effect<W>> {
@@ -207,7 +214,8 @@ impl<W: Clone> Core<W> {
             }
             let flags = self.flags.get(&name).copied().unwrap_or_default();
             let enabled = flags.enabled.unwrap_or_else(|| self.settings.enabled(&name));
-            self.entries.insert(name.clone(), Entry::new(installed.clone(), enabled, flags, now));
+            let output = self.logs.of(&name, &name);
+            self.entries.insert(name.clone(), Entry::new(installed.clone(), enabled, flags, output, now));
             self.changed.push(name.clone());
             new.push(name);
         }

@@ -2,6 +2,7 @@
 
 use super::{Ask, Change, Core, Effect, Input, LifeId, Now, StartFailed, Wish};
 use crate::catalog::Installed;
+use crate::logs::Logs;
 use crate::settings::Settings;
 use hardpoint_model::health::StartTimes;
 use hardpoint_model::restart::{FailOn, Restart, RestartPolicy};
@@ -51,7 +52,7 @@ impl World {
     /// With what earlier hosts were told.
     fn on(settings: Settings, disk: PluginFlags) -> Self {
         let mut world = Self {
-            core: Core::new(settings, true, BTreeMap::from([(NAME.to_owned(), disk)])),
+            core: Core::new(settings, true, BTreeMap::from([(NAME.to_owned(), disk)]), Logs::default()),
             now: Now { instant: Instant::now(), timestamp: Timestamp::UNIX_EPOCH },
             starting: None,
             running: BTreeSet::new(),

@@ -10,7 +10,8 @@ use crate::call::Refusal;
 use crate::catalog::{Catalog, CatalogError};
 use crate::core::{Ask, Input, Wish};
 use crate::decisions::Decisions;
-use crate::limits::{COMMAND_QUEUE, INPUT_QUEUE, SETTLE_LOOK};
+use crate::limits::{COMMAND_QUEUE, INPUT_QUEUE, LOGS_PATIENCE, SETTLE_LOOK};
+use crate::logs::Logs;
 use crate::settings::Settings;
 use crate::snapshot::{PluginView, Snapshot};
 use crate::start::Starter;
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     draining: AtomicBool,
     enforcer: MemoryEnforcer,
     starter: Arc<Starter>,
+    logs: Logs,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl Engine {
             draining: AtomicBool::new(false),
             enforcer: enforcer(starter.launcher().memory_mode()),
             starter: Arc::new(starter),
+            logs: Logs::open(&settings.logs),
         });
         let mut turns = Loop::new(Arc::clone(&shared), settings, decisions);
         // Before anybody can look, so that no plugin is ever unknown.
@@ -102,6 +105,11 @@ impl Engine {
     /// All plugins, as they are now. Never waits.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot.load_full()
+    }
+
+    /// What plugins said.
+    pub fn logs(&self) -> &Logs {
+        &self.shared.logs
     }
 
     /// The plugin of this name.
@@ -189,6 +197,7 @@ impl Engine {
             let _ = done.await;
         }
         self.shared.starter.launcher().all_gone().await;
+        self.shared.logs.settled(LOGS_PATIENCE).await;
     }
 
     /// What starts every process.

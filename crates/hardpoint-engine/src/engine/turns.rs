@@ -38,14 +38,14 @@ pub(super) struct Loop {
 impl Loop {
     pub(super) fn new(shared: Arc<Shared>, settings: Settings, decisions: Decisions) -> Self {
         let Decisions { store, flags } = decisions;
-        let keeps = store.is_some();
+        let (places, pace) = (settings.starts_at_once.max(1), watch::Pace::of(&settings));
         Self {
+            core: Core::new(settings, store.is_some(), flags, shared.logs.clone()),
             shared,
             store,
             keeps: FuturesOrdered::new(),
-            turns: Arc::new(Semaphore::new(settings.starts_at_once.max(1))),
-            pace: watch::Pace::of(&settings),
-            core: Core::new(settings, keeps, flags),
+            turns: Arc::new(Semaphore::new(places)),
+            pace,
             starts: HashMap::new(),
             tasks: JoinSet::new(),
         }

@@ -1,6 +1,7 @@
 //! What the values of the configuration mean for the engine, for its jobs and for the server.
 
 use hardpoint_engine::jobs::{EventsKept, JobSettings, OutputsKept};
+use hardpoint_engine::logs::LogSettings;
 use hardpoint_engine::{PluginSettings, Settings};
 use hardpoint_model::Config;
 use hardpoint_server::ServerSettings;
@@ -22,6 +23,7 @@ pub(crate) fn engine_settings(config: &Config) -> Settings {
         kill_idle_after: config.health.kill_idle_seconds.as_duration(),
         starts_at_once: usize::try_from(config.load.starts_at_once).unwrap_or(usize::MAX),
         stop_grace: config.stop.grace_seconds.as_duration(),
+        logs: LogSettings::default(),
         plugins: plugins.collect(),
     }
 }
