@@ -5,7 +5,6 @@
 use crate::activity::Activity;
 use crate::catalog::Installed;
 use hardpoint_model::health::{Life, Liveness, PluginDetail, PluginHealth, StartTimes};
-use hardpoint_model::log::LogLine;
 use hardpoint_model::{ExitReason, Manifest, MemoryEnforcer, PluginEvent, PluginState};
 use hardpoint_supervisor::{Captured, Tool, Worker};
 use hardpoint_wire::ToolInfo;
@@ -154,11 +153,6 @@ impl PluginView {
             restart_attempts: self.restart_attempts,
             history: self.history.clone(),
         }
-    }
-
-    /// The last lines of its log, oldest first.
-    pub fn log(&self, lines: usize) -> Vec<Arc<LogLine>> {
-        self.output.tail(lines)
     }
 
     fn liveness(&self) -> (Liveness, Option<Timestamp>, Option<Timestamp>) {

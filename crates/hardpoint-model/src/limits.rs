@@ -69,5 +69,11 @@ pub const EVENT_TEXT_BYTES_MAX: usize = 16 * 1024;
 /// 2 GiB in MiB, the largest blob of the worker protocol.
 pub const BODY_MB_MAX: u32 = 2048;
 
+/// Size of one file of a log, in MiB: a quarter of a second to look through.
+pub const LOG_FILE_MB_MAX: u32 = 256;
+
+/// Files of the log of one instance.
+pub const LOG_FILES_MAX: u32 = 64;
+
 /// Requests a second: far above what one host serves.
 pub const REQUESTS_PER_SECOND_MAX: u32 = 1_000_000;

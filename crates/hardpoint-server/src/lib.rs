@@ -20,6 +20,7 @@ mod gate;
 mod jobs;
 pub mod limits;
 mod lines;
+mod log_lines;
 mod openapi;
 mod pipelines;
 mod problem;

@@ -30,6 +30,8 @@ pub const RESULT_BYTES_MAX: u64 = 256 << 20;
 pub const LOG_LINES: usize = 100;
 /// Most log lines of one answer.
 pub const LOG_LINES_MAX: usize = 1000;
+/// Text to look for in logs.
+pub const LOG_TEXT_CHARS_MAX: usize = 1000;
 /// Longest that a verb waits until its plugin has settled.
 pub const SETTLE_SECONDS_MAX: u32 = 3600;
 /// Longest timeout that a call may ask for.
@@ -63,6 +65,10 @@ pub const JOB_ARGS_BYTES_MAX: usize = 8 << 20;
 pub const JOB_CHANGE_BYTES_MAX: usize = 16 << 10;
 /// Characters of an idempotency key: room for a few UUIDs or a path.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// Largest number of a stage that can be asked for: far above the stages of any pipeline.
+pub const JOB_STAGE_MAX: u32 = 65_535;
+/// Largest number of a try that can be asked for: far above what can be configured.
+pub const JOB_ATTEMPT_MAX: u32 = 1_000_000;
 /// How long a wait for a job is when nobody says how long.
 pub const JOB_WAIT_SECONDS: u32 = 30;
 /// Longest wait for a job.

@@ -20,6 +20,7 @@ pub(crate) enum Route {
     Job,
     JobResult,
     JobEvents,
+    JobLogs,
     JobAction,
     JobPipeline,
     Pipelines,
@@ -35,7 +36,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Plugins,
         Self::Plugin,
         Self::PluginHealth,
@@ -48,6 +49,7 @@ impl Route {
         Self::Job,
         Self::JobResult,
         Self::JobEvents,
+        Self::JobLogs,
         Self::JobAction,
         Self::JobPipeline,
         Self::Pipelines,
@@ -115,6 +117,7 @@ impl Route {
                 "events" => Self::JobEvents,
                 "pipeline" => Self::JobPipeline,
                 "cancel" | "reorder" | "wait" | "rerun" => Self::JobAction,
+                "logs" => Self::JobLogs,
                 _ => Self::Other,
             },
             _ => Self::Other,
@@ -140,6 +143,7 @@ impl Route {
             | Self::Job
             | Self::JobResult
             | Self::JobEvents
+            | Self::JobLogs
             | Self::JobAction
             | Self::JobPipeline
             | Self::Pipelines
@@ -170,6 +174,7 @@ impl Route {
             Self::Job => "/v1/jobs/{id}",
             Self::JobResult => "/v1/jobs/{id}/result",
             Self::JobEvents => "/v1/jobs/{id}/events",
+            Self::JobLogs => "/v1/jobs/{id}/logs",
             Self::JobAction => "/v1/jobs/{id}/{action}",
             Self::JobPipeline => "/v1/jobs/{id}/pipeline",
             Self::Pipelines => "/v1/pipelines",
@@ -215,6 +220,7 @@ mod tests {
             (Method::POST, "/v1/jobs", Some(Scope::Run)),
             (Method::DELETE, "/v1/jobs/1", Some(Scope::Admin)),
             (Method::GET, "/v1/jobs/1/events", Some(Scope::Read)),
+            (Method::GET, "/v1/jobs/1/logs", Some(Scope::Read)),
             (Method::POST, "/v1/jobs/1/cancel", Some(Scope::Run)),
             (Method::POST, "/v1/jobs/1/wait", Some(Scope::Run)),
             (Method::POST, "/v1/jobs/1/restart", Some(Scope::Admin)),

@@ -22,7 +22,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::job::OnHostLoss;
-use crate::limits::{BODY_MB_MAX, EVENTS_KEPT_MAX, REQUESTS_PER_SECOND_MAX, STARTS_AT_ONCE_MAX};
+use crate::limits::{
+    BODY_MB_MAX, EVENTS_KEPT_MAX, LOG_FILE_MB_MAX, LOG_FILES_MAX, REQUESTS_PER_SECOND_MAX, STARTS_AT_ONCE_MAX,
+};
 use crate::restart::{FailOn, Restart, RestartPolicy};
 use crate::seconds::Seconds;
 
@@ -62,6 +64,8 @@ pub struct Config {
     pub jobs: Jobs,
     /// Which events are kept.
     pub events: Events,
+    /// How much of what plugins say is kept.
+    pub logs: Logs,
     /// What the doors let in.
     pub http: Http,
     /// What is different for single plugins, by name.
@@ -146,6 +150,19 @@ pub struct Events {
     /// How old an event may get, in days.
     #[schemars(range(min = 1, max = 3650))]
     pub max_age_days: u32,
+}
+
+/// How much of what plugins say is kept, for each instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Logs {
+    /// Size of one file, in MiB.
+    #[schemars(range(min = 1, max = LOG_FILE_MB_MAX))]
+    pub file_mb: u32,
+    /// How many files there are; with the next one the oldest goes.
+    #[schemars(range(min = 2, max = LOG_FILES_MAX))]
+    pub files: u32,
 }
 
 /// What the doors let in.
@@ -239,6 +256,7 @@ impl Default for Config {
             stop: Stop::default(),
             jobs: Jobs::default(),
             events: Events::default(),
+            logs: Logs::default(),
             http: Http::default(),
             plugins: BTreeMap::new(),
         }
@@ -287,6 +305,12 @@ impl Default for Jobs {
 impl Default for Events {
     fn default() -> Self {
         Self { max_count: 1_000_000, max_age_days: 30 }
+    }
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { file_mb: 8, files: 5 }
     }
 }
 

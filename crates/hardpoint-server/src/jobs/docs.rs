@@ -18,7 +18,7 @@ use schemars::{Schema, json_schema};
 use serde_json::json;
 
 /// What any request for one job can end in.
-const ONE_JOB: [Code; 6] = [
+pub(super) const ONE_JOB: [Code; 6] = [
     Code::BadPath,
     Code::BadJobId,
     Code::UnknownJob,

@@ -2,6 +2,7 @@
 
 mod docs;
 mod host;
+mod logs;
 mod metrics;
 mod plugins;
 mod verbs;
@@ -41,7 +42,7 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
         .api_route("/v1/plugins/{name}/health", get_with(plugins::health, plugins::health_docs))
         .api_route("/v1/plugins/{name}/manifest", get_with(plugins::manifest, plugins::manifest_docs))
         .api_route("/v1/plugins/{name}/tools", get_with(plugins::tools, plugins::tools_docs))
-        .api_route("/v1/plugins/{name}/logs", get_with(plugins::logs, plugins::logs_docs))
+        .api_route("/v1/plugins/{name}/logs", get_with(logs::logs, logs::logs_docs))
         .api_route("/v1/plugins/{name}/load", post_with(verbs::load, verbs::load_docs))
         .api_route("/v1/plugins/{name}/unload", post_with(verbs::unload, verbs::unload_docs))
         .api_route("/v1/plugins/{name}/restart", post_with(verbs::restart, verbs::restart_docs))
@@ -56,6 +57,7 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
         .api_route("/v1/jobs/{id}", get_with(jobs::show, jobs::show_docs))
         .api_route("/v1/jobs/{id}/result", get_with(jobs::result, jobs::result_docs))
         .api_route("/v1/jobs/{id}/events", get_with(jobs::job_events, jobs::job_events_docs))
+        .api_route("/v1/jobs/{id}/logs", get_with(jobs::logs, jobs::logs_docs))
         .api_route("/v1/jobs/{id}/cancel", post_with(jobs::cancel, jobs::cancel_docs))
         .api_route("/v1/jobs/{id}/reorder", post_with(jobs::reorder, jobs::reorder_docs))
         .api_route("/v1/jobs/{id}/wait", post_with(jobs::wait, jobs::wait_docs))

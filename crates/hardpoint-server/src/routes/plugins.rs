@@ -1,18 +1,16 @@
 //! Looking at plugins. Everything is read from the snapshot; nothing waits.
 
 use crate::app::Shared;
-use crate::extract::{Path, PluginPath, Query};
-use crate::limits::{LOG_LINES, LOG_LINES_MAX};
+use crate::extract::{Path, PluginPath};
 use crate::openapi::{Docs, reading};
-use crate::problem::{Code, Mistake, Problem};
+use crate::problem::{Code, Problem};
 use aide::transform::TransformOperation;
 use axum::Json;
 use axum::extract::State;
 use hardpoint_engine::{Engine, PluginView, Refusal};
 use hardpoint_model::health::{PluginDetail, PluginHealth};
-use hardpoint_model::log::LogLine;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -150,37 +148,4 @@ pub(super) fn tools_docs(op: TransformOperation) -> TransformOperation {
         .description("As the plugin announced them when it became ready; empty while it is not.")
         .response::<200, Json<Vec<ToolAnswer>>>()
         .one_plugin()
-}
-
-/// How much of a log.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LogsQuery {
-    /// How many lines, the last ones.
-    #[schemars(range(min = 1, max = 1000), extend("default" = LOG_LINES))]
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    lines: Option<usize>,
-}
-
-pub(super) async fn logs(
-    State(app): Shared,
-    path: Path<PluginPath>,
-    query: Query<LogsQuery>,
-) -> Result<Json<Vec<LogLine>>, Problem> {
-    let lines = query.0.lines.unwrap_or(LOG_LINES);
-    if !(1..=LOG_LINES_MAX).contains(&lines) {
-        let detail = format!("`lines` must be from 1 to {LOG_LINES_MAX}");
-        let mistake = Mistake { pointer: "/lines".to_owned(), detail: detail.clone() };
-        return Err(Problem::new(Code::BadQuery, detail).errors(vec![mistake]));
-    }
-    let lines = find(&app.engine, &path.0.name)?.log(lines);
-    Ok(Json(lines.iter().map(|line| LogLine::clone(line)).collect()))
-}
-
-pub(super) fn logs_docs(op: TransformOperation) -> TransformOperation {
-    reading(op, "getPluginLogs", "The last lines of a plugin's log")
-        .description("What it printed, what it logged and what the host says about it; oldest first.")
-        .response::<200, Json<Vec<LogLine>>>()
-        .one_plugin()
-        .problems(&[Code::BadQuery])
 }

@@ -23,7 +23,11 @@ pub(crate) fn engine_settings(config: &Config) -> Settings {
         kill_idle_after: config.health.kill_idle_seconds.as_duration(),
         starts_at_once: usize::try_from(config.load.starts_at_once).unwrap_or(usize::MAX),
         stop_grace: config.stop.grace_seconds.as_duration(),
-        logs: LogSettings::default(),
+        logs: LogSettings {
+            dir: None,
+            file_bytes: u64::from(config.logs.file_mb) << 20,
+            files: config.logs.files,
+        },
         plugins: plugins.collect(),
     }
 }

@@ -46,8 +46,10 @@ pub(crate) async fn run(
     access::check_bind(order.listen, &tokens).map_err(|e| Failure::request(e.to_string(), e.hint()))?;
     let (listener, url) = bind(order.listen).await?;
     let starter = open_starter(&order.places)?;
+    let mut settings = order.engine;
+    settings.logs.dir = Some(order.places.data.join("logs"));
     let decisions = Decisions::read(store.clone()).await?;
-    let (engine, engine_loop) = Engine::start(order.engine, &order.places.plugins, starter, decisions)?;
+    let (engine, engine_loop) = Engine::start(settings, &order.places.plugins, starter, decisions)?;
     let (jobs, jobs_loop) = Jobs::start(engine.clone(), store.clone(), order.jobs).await?;
     claim.announce(&url).map_err(|e| Failure::host("server.json cannot be written", &e))?;
     let (stop, stopped) = oneshot::channel::<()>();
