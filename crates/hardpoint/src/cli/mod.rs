@@ -16,6 +16,7 @@ mod job;
 mod live;
 mod log;
 mod pipeline;
+mod log_lines;
 mod plugin;
 mod progress;
 mod run;

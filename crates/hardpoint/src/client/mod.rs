@@ -9,6 +9,7 @@ mod http;
 mod jobs;
 mod lines;
 mod pipelines;
+mod logs;
 mod refused;
 
 pub(crate) use call::ToolCall;
@@ -16,4 +17,5 @@ pub(crate) use find::{Target, find};
 pub(crate) use http::{Client, typed};
 pub(crate) use jobs::{EventQuery, NewJob, Told};
 pub(crate) use pipelines::{NewRun, Runnable};
+pub(crate) use logs::{LogQuery, LogsOf};
 pub(crate) use refused::{FailedCall, Kind, Refused};

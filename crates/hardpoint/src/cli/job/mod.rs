@@ -5,6 +5,7 @@
 mod events;
 mod follow;
 mod list;
+mod logs;
 mod page;
 mod rerun;
 mod result;
@@ -31,6 +32,7 @@ Examples:
   hardpoint job submit faces detect image=@photo.png
   hardpoint job submit faces detect image=@photo.png --wait --json
   hardpoint job list --status pending --status running
+  hardpoint job logs 01997f3e-5c1a-7cc0-9d3b-6f1f1f0f3b11 --follow
   hardpoint job events --follow")]
 pub(super) enum Job {
     /// Hand in a job; its id is printed
@@ -49,6 +51,8 @@ pub(super) enum Job {
     Rerun(rerun::Rerun),
     /// Let a waiting job run sooner or later than others
     Reorder(verbs::Reorder),
+    /// What was printed and logged for a job
+    Logs(logs::Logs),
     /// What has happened, as numbered events
     Events(events::Events),
 }
@@ -80,6 +84,7 @@ pub(super) async fn run(job: Job, scene: Scene<'_>) -> Result<Code, Failure> {
         Job::Cancel(args) => verbs::cancel(args.id, scene).await,
         Job::Rerun(args) => rerun::run(&args, scene).await,
         Job::Reorder(args) => verbs::reorder(&args, scene).await,
+        Job::Logs(args) => logs::run(&args, scene).await,
         Job::Events(args) => events::run(&args, scene).await,
     }
 }
