@@ -32,6 +32,7 @@ mod jobs_cli;
 mod jobs_disk;
 mod jobs_told;
 mod lifecycle;
+mod logs;
 mod memory;
 mod neighbours;
 mod pipelines;
