@@ -1,38 +1,37 @@
-"""Writes a report about found faces: a page that needs no other file, the same facts as JSON, one sentence.
+"""Writes reports: a page that needs no other file, the same facts as JSON, one sentence.
 
-Knows nothing about pictures beyond their first bytes. Everything that comes from outside is escaped.
+Owns the tools and the report about faces; the one about a page that was read stands in `scanned`. Knows
+nothing about pictures beyond their first bytes. Everything that comes from outside is escaped.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 from html import escape
-from pathlib import Path
-from string import Template
 from typing import Any
 
 from hardpoint import Plugin, tool
 from hardpoint.errors import InputError
+from parts import STYLE, address_of, template
+from scanned import Line, Report, Statistics, report_on
 
-PAGE = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
-MEDIA_TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+PAGE = template("page.html")
 BOX_SIDES = ("x", "y", "width", "height")
 
 
 class ReportPlugin(Plugin):
-    """Writes a self-contained report about found faces."""
+    """Writes a self-contained report about what was found."""
 
     name = "report"
     version = "1.0.0"
-    description = "Writes a self-contained report about found faces."
+    description = "Writes a self-contained report about what was found."
 
     @tool
     def render(
         self, annotated: bytes, faces: list[dict[str, Any]], count: int, title: str = "Faces found"
     ) -> dict[str, Any]:
         """Write the report: `html` (bytes), `json` (text) and `summary` (one sentence)."""
-        media_type = media_type_of(annotated)
+        picture = address_of(annotated, field="annotated")
         if count != len(faces):
             raise InputError(
                 f"`count` says {count}, but there are {len(faces)} faces", fields_invalid=["count"]
@@ -42,8 +41,8 @@ class ReportPlugin(Plugin):
         page = PAGE.substitute(
             title=escape(title),
             summary=escape(summary),
-            media_type=media_type,
-            picture=base64.b64encode(annotated).decode("ascii"),
+            style=STYLE,
+            picture=picture,
             rows="\n".join(rows) or '<tr><td colspan="4" class="none">No face in this picture.</td></tr>',
         )
         facts = {"title": title, "summary": summary, "count": count, "faces": faces}
@@ -53,12 +52,19 @@ class ReportPlugin(Plugin):
             "summary": summary,
         }
 
-
-def media_type_of(picture: bytes) -> str:
-    for magic, media_type in MEDIA_TYPES.items():
-        if picture.startswith(magic):
-            return media_type
-    raise InputError("`annotated` is neither PNG nor JPEG", fields_invalid=["annotated"])
+    @tool
+    def render_text(
+        self,
+        image: bytes,
+        image_width: int,
+        image_height: int,
+        lines: list[Line],
+        paragraphs: list[str],
+        statistics: Statistics,
+        title: str = "What the page says",
+    ) -> Report:
+        """Write the report about a page that was read: the picture with its lines outlined, and the text."""
+        return report_on(image, (image_width, image_height), lines, paragraphs, statistics, title)
 
 
 def row_of(number: int, face: dict[str, Any]) -> str:
