@@ -35,6 +35,7 @@ mod lifecycle;
 mod logs;
 mod memory;
 mod neighbours;
+mod page;
 mod pipelines;
 mod probes;
 mod probes_gpu;
