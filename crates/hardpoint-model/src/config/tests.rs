@@ -58,45 +58,47 @@ fn every_layer_beats_the_one_below_and_is_named_as_the_origin() {
     }
 }
 
+/// A variable for every key, and what it is set to.
+const EVERY: &[(&str, &str)] = &[
+    ("HARDPOINT_LISTEN", "[::1]:9000"),
+    ("HARDPOINT_LOG", "debug"),
+    ("HARDPOINT_FAIL_ON", "any"),
+    ("HARDPOINT_RESTART__POLICY", "on-failure"),
+    ("HARDPOINT_RESTART__DELAYS_SECONDS", "0, 0.5,2"),
+    ("HARDPOINT_RESTART__ATTEMPTS_MAX", "7"),
+    ("HARDPOINT_RESTART__HEALTHY_SECONDS", "1.5"),
+    ("HARDPOINT_HEALTH__PING_SECONDS", "0.25"),
+    ("HARDPOINT_HEALTH__UNRESPONSIVE_SECONDS", "2"),
+    ("HARDPOINT_HEALTH__STUCK_SECONDS", "3"),
+    ("HARDPOINT_HEALTH__KILL_IDLE_SECONDS", "4"),
+    ("HARDPOINT_LOAD__STARTS_AT_ONCE", "9"),
+    ("HARDPOINT_STOP__DRAIN_SECONDS", "5"),
+    ("HARDPOINT_STOP__GRACE_SECONDS", "6"),
+    ("HARDPOINT_JOBS__RUNNING_MAX", "8"),
+    ("HARDPOINT_JOBS__RETRIES_MAX", "0"),
+    ("HARDPOINT_JOBS__ATTEMPTS_MAX", "3"),
+    ("HARDPOINT_JOBS__ON_HOST_LOSS", "fail"),
+    ("HARDPOINT_JOBS__CANCEL_GRACE_SECONDS", "0.5"),
+    ("HARDPOINT_JOBS__RETRY_WAIT_MAX_SECONDS", "7"),
+    ("HARDPOINT_JOBS__SNAPSHOT_SECONDS", "0.5"),
+    ("HARDPOINT_JOBS__KEEP_OUTPUTS_DAYS", "7"),
+    ("HARDPOINT_JOBS__KEEP_OUTPUTS_MB", "100"),
+    ("HARDPOINT_LOGS__FILE_MB", "3"),
+    ("HARDPOINT_LOGS__FILES", "4"),
+    ("HARDPOINT_HTTP__ALLOWED_HOSTS", "a.example, b.example"),
+    ("HARDPOINT_EVENTS__MAX_COUNT", "5000"),
+    ("HARDPOINT_EVENTS__MAX_AGE_DAYS", "3"),
+    ("HARDPOINT_HTTP__ALLOWED_ORIGINS", "[\"https://a.example\"]"),
+    ("HARDPOINT_HTTP__BODY_MB_MAX", "10"),
+    ("HARDPOINT_HTTP__REQUESTS_PER_SECOND", "100"),
+    ("HARDPOINT_PLUGINS__FACES__ENABLED", "false"),
+    ("HARDPOINT_PLUGINS__FACES__RESTART__POLICY", "always"),
+    ("HARDPOINT_PLUGINS__TWO__UNDERSCORES__FAIL_ON", "crash"),
+];
+
 #[test]
 fn every_key_can_be_set_by_a_variable_and_by_every_format_of_file() {
-    let set = [
-        ("HARDPOINT_LISTEN", "[::1]:9000"),
-        ("HARDPOINT_LOG", "debug"),
-        ("HARDPOINT_FAIL_ON", "any"),
-        ("HARDPOINT_RESTART__POLICY", "on-failure"),
-        ("HARDPOINT_RESTART__DELAYS_SECONDS", "0, 0.5,2"),
-        ("HARDPOINT_RESTART__ATTEMPTS_MAX", "7"),
-        ("HARDPOINT_RESTART__HEALTHY_SECONDS", "1.5"),
-        ("HARDPOINT_HEALTH__PING_SECONDS", "0.25"),
-        ("HARDPOINT_HEALTH__UNRESPONSIVE_SECONDS", "2"),
-        ("HARDPOINT_HEALTH__STUCK_SECONDS", "3"),
-        ("HARDPOINT_HEALTH__KILL_IDLE_SECONDS", "4"),
-        ("HARDPOINT_LOAD__STARTS_AT_ONCE", "9"),
-        ("HARDPOINT_STOP__DRAIN_SECONDS", "5"),
-        ("HARDPOINT_STOP__GRACE_SECONDS", "6"),
-        ("HARDPOINT_JOBS__RUNNING_MAX", "8"),
-        ("HARDPOINT_JOBS__RETRIES_MAX", "0"),
-        ("HARDPOINT_JOBS__ATTEMPTS_MAX", "3"),
-        ("HARDPOINT_JOBS__ON_HOST_LOSS", "fail"),
-        ("HARDPOINT_JOBS__CANCEL_GRACE_SECONDS", "0.5"),
-        ("HARDPOINT_JOBS__RETRY_WAIT_MAX_SECONDS", "7"),
-        ("HARDPOINT_JOBS__SNAPSHOT_SECONDS", "0.5"),
-        ("HARDPOINT_JOBS__KEEP_OUTPUTS_DAYS", "7"),
-        ("HARDPOINT_JOBS__KEEP_OUTPUTS_MB", "100"),
-        ("HARDPOINT_LOGS__FILE_MB", "3"),
-        ("HARDPOINT_LOGS__FILES", "4"),
-        ("HARDPOINT_HTTP__ALLOWED_HOSTS", "a.example, b.example"),
-        ("HARDPOINT_EVENTS__MAX_COUNT", "5000"),
-        ("HARDPOINT_EVENTS__MAX_AGE_DAYS", "3"),
-        ("HARDPOINT_HTTP__ALLOWED_ORIGINS", "[\"https://a.example\"]"),
-        ("HARDPOINT_HTTP__BODY_MB_MAX", "10"),
-        ("HARDPOINT_HTTP__REQUESTS_PER_SECOND", "100"),
-        ("HARDPOINT_PLUGINS__FACES__ENABLED", "false"),
-        ("HARDPOINT_PLUGINS__FACES__RESTART__POLICY", "always"),
-        ("HARDPOINT_PLUGINS__TWO__UNDERSCORES__FAIL_ON", "crash"),
-    ];
-    let loaded = load(&Sources { variables: variables(&set), ..Sources::default() }).unwrap();
+    let loaded = load(&Sources { variables: variables(EVERY), ..Sources::default() }).unwrap();
     let whole = serde_json::to_value(&loaded.config).unwrap();
     assert_eq!(
         whole,
@@ -118,7 +120,7 @@ fn every_key_can_be_set_by_a_variable_and_by_every_format_of_file() {
     );
     let every: Vec<String> = names::variables(&schema());
     for variable in every.iter().filter(|name| !names::OTHER_VARIABLES.contains(&name.as_str())) {
-        let tested = set.iter().any(|(name, _)| name == variable) || variable.ends_with("_DIR");
+        let tested = EVERY.iter().any(|(name, _)| name == variable) || variable.ends_with("_DIR");
         assert!(tested || variable == "HARDPOINT_PLUGINS", "{variable} is not in this test");
     }
     let json_text = whole.to_string();

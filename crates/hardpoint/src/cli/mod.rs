@@ -15,8 +15,8 @@ mod interrupt;
 mod job;
 mod live;
 mod log;
-mod pipeline;
 mod log_lines;
+mod pipeline;
 mod plugin;
 mod progress;
 mod run;
@@ -262,4 +262,15 @@ fn report(failure: &Failure, json: bool) -> ExitCode {
         return code.into();
     }
     code.tell(&failure.to_string(), failure.hint().as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_options_of_a_command_share_a_name() {
+        Cli::command().debug_assert();
+    }
 }

@@ -8,14 +8,14 @@ mod find;
 mod http;
 mod jobs;
 mod lines;
-mod pipelines;
 mod logs;
+mod pipelines;
 mod refused;
 
 pub(crate) use call::ToolCall;
 pub(crate) use find::{Target, find};
 pub(crate) use http::{Client, typed};
 pub(crate) use jobs::{EventQuery, NewJob, Told};
-pub(crate) use pipelines::{NewRun, Runnable};
 pub(crate) use logs::{LogQuery, LogsOf};
+pub(crate) use pipelines::{NewRun, Runnable};
 pub(crate) use refused::{FailedCall, Kind, Refused};

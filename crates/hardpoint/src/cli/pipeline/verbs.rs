@@ -12,6 +12,7 @@ use serde_json::json;
 
 /// Which pipeline.
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub(in crate::cli) struct Show {
     /// Name of the pipeline
     id: String,
