@@ -30,7 +30,14 @@ const EDGES: [(&str, &[&str]); 12] = [
     ),
     (
         "hardpoint-testkit",
-        &["hardpoint-env", "hardpoint-model", "hardpoint-process", "hardpoint-supervisor", "hardpoint-wire"],
+        &[
+            "hardpoint-env",
+            "hardpoint-model",
+            "hardpoint-process",
+            "hardpoint-store",
+            "hardpoint-supervisor",
+            "hardpoint-wire",
+        ],
     ),
     (
         "hardpoint",

@@ -1,4 +1,4 @@
-//! Rounds of: start a host under load, kill it with SIGKILL at a random moment, look for survivors.
+//! Rounds of: start a bare host under load, kill it with SIGKILL at a random moment, look for survivors.
 //!
 //! Owns the verdict: within the deadline no descendant, no control group and no scratch folder is left.
 
@@ -47,7 +47,7 @@ struct Tally {
 }
 
 pub(crate) fn run(rounds: Range<u32>, seed: u64) -> Result<()> {
-    println!("host-kill: seed {seed}, rounds {} to {}", rounds.start, rounds.end.saturating_sub(1));
+    println!("tree-kill: seed {seed}, rounds {} to {}", rounds.start, rounds.end.saturating_sub(1));
     let data = tempfile::Builder::new().prefix("hardpoint-chaos-").tempdir()?;
     Sdk::unpack(data.path())?;
     orphans::adopt()?;
@@ -108,7 +108,7 @@ fn complain(found: &Found, seed: u64, round: u32) {
     for left in &found.left {
         println!("  {left}");
     }
-    println!("replay: cargo xtask chaos --seed {seed} --round {round}");
+    println!("replay: cargo xtask chaos --tree-kill 1 --seed {seed} --round {round}");
 }
 
 /// Clears what a failed round left, so that the next one starts clean.
