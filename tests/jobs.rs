@@ -61,7 +61,7 @@ pub(crate) fn events(server: &Server, job: Option<&str>, since: u64) -> Vec<Valu
 }
 
 /// What the events of a job say, in their order: statuses, phases and retries.
-fn story(server: &Server, job: &str) -> Vec<String> {
+pub(crate) fn story(server: &Server, job: &str) -> Vec<String> {
     let told = events(server, Some(job), 0).into_iter().filter_map(|event| {
         let payload = &event["payload"];
         Some(match event["type"].as_str().unwrap() {

@@ -15,6 +15,7 @@ mod cli;
 mod config;
 mod decisions;
 mod doctor;
+mod errors;
 mod events;
 mod exits;
 mod faces;

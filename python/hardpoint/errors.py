@@ -51,7 +51,8 @@ class PluginError(HardpointError):
         if retry_after_seconds is not None:
             self.retry_after_seconds = retry_after_seconds
         if fields_invalid is not None:
-            self.fields_invalid = list(fields_invalid)
+            one = isinstance(fields_invalid, str)
+            self.fields_invalid = [fields_invalid] if one else list(fields_invalid)  # type: ignore[list-item]
         if resource_shortfall is not None:
             self.resource_shortfall = resource_shortfall
 
@@ -133,19 +134,51 @@ _BARE: dict[type, str] = {
 }
 
 
+# Known by name, so that nothing has to be imported to be recognised: (module, class).
+_BY_NAME: dict[tuple[str, str], str] = {
+    ("torch", "OutOfMemoryError"): "resource",
+    ("torch.cuda", "OutOfMemoryError"): "resource",
+    # Before Python 3.11 the timeouts of asyncio and concurrent.futures are classes of their own.
+    ("asyncio.exceptions", "TimeoutError"): "transient",
+    ("concurrent.futures._base", "TimeoutError"): "transient",
+}
+
+# Exceptions of a group that are looked at; a group of more is fatal.
+_GROUP_MAX = 1000
+
+
 def category_of(exc: BaseException) -> str:
-    """The category of any exception: its own where it has one, else the first hit on its MRO."""
-    if isinstance(exc, (HardpointError, Cancelled)):
-        category = getattr(exc, "category", None)
+    """The category of any exception: its own where it has one, else the first hit on its MRO.
+
+    A group has the category that all of its exceptions have; if they differ it is fatal.
+    """
+    found = set()
+    waiting: list[BaseException] = [exc]
+    for _ in range(_GROUP_MAX):
+        if not waiting:
+            break
+        one = waiting.pop()
+        category = _own_category(one)
+        if category is not None:
+            found.add(category)
+        else:
+            waiting += one.exceptions  # type: ignore[attr-defined]
+    return found.pop() if len(found) == 1 and not waiting else "fatal"
+
+
+def _own_category(exc: BaseException) -> str | None:
+    """The category of one exception; None for a group, which has none of its own."""
+    kind = type(exc)
+    if issubclass(kind, (HardpointError, Cancelled)):
+        try:
+            category = getattr(exc, "category", None)
+        except BaseException:
+            return "fatal"
         return category if category in CATEGORIES else "fatal"
-    for cls in type(exc).__mro__:
-        found = _BARE.get(cls)
+    for cls in kind.__mro__:
+        found = _BARE.get(cls) or _BY_NAME.get((cls.__module__, cls.__name__))
         if found is not None:
             return found
-        if cls.__module__ in _ASYNCIO_MODULES and cls.__name__ == "TimeoutError":
-            return "transient"
+        if cls.__name__ == "BaseExceptionGroup" and cls.__module__ in ("builtins", "exceptiongroup"):
+            return None
     return "fatal"
-
-
-# Before Python 3.11 the timeouts of asyncio and concurrent.futures are classes of their own.
-_ASYNCIO_MODULES = ("asyncio.exceptions", "concurrent.futures._base")

@@ -182,10 +182,13 @@ impl Engine {
                         "a failed call without a cause",
                     )
                 });
+                let error = charged_to(&called.life.plugin, error);
                 if is_no_fault_of_the_plugin(&error) {
                     return CallFailure::Failed(Box::new(CallFailed { error, exit_reason: None, took }));
                 }
                 self.log_failure(&called, &error).await;
+                // Its own log has everything; everybody else is told what may be told.
+                let error = error.told(self.shared.settings.traceback_policy_of(&called.life.plugin));
                 let Called { life, tool, .. } = called;
                 let input = Input::CallFailed { life, tool, error: Box::new(error.clone()), noted };
                 (error, None, input)
@@ -306,8 +309,13 @@ impl RunningCall {
 /// What the host found before any code of the plugin ran, apart from wrong arguments; a plugin may raise a class of
 /// the same name.
 fn is_no_fault_of_the_plugin(error: &JobError) -> bool {
-    let by_host = error.original_exc_repr.is_none() && error.traceback.is_none();
+    let by_host = error.is_of_host() && error.traceback.is_none();
     by_host && matches!(error.error_type.as_str(), "ToolNotFound" | "WorkerBusy" | "ArgumentsTooLarge")
+}
+
+/// Whatever a worker says of itself: it is the worker of this instance.
+fn charged_to(instance: &str, error: JobError) -> JobError {
+    JobError { plugin_name: None, plugin_instance_id: None, ..error }.of_plugin(instance)
 }
 
 fn millis(time: Duration) -> f64 {

@@ -4,6 +4,7 @@
 
 use crate::limits::STOP_GRACE;
 use crate::logs::LogSettings;
+use hardpoint_model::TracebackPolicy;
 use hardpoint_model::restart::{FailOn, Restart};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub struct Settings {
     pub restart: Restart,
     /// Which failures of a call take a plugin down.
     pub fail_on: FailOn,
+    /// How much of an exception is told with the failure of a call.
+    pub traceback_policy: TracebackPolicy,
     /// How often workers are asked for a sign of life.
     pub ping_every: Duration,
     /// A worker that leaves a ping unanswered for this long is shown as unresponsive.
@@ -42,6 +45,8 @@ pub struct PluginSettings {
     pub restart: Option<Restart>,
     /// Instead of the general one.
     pub fail_on: Option<FailOn>,
+    /// Instead of the general one.
+    pub traceback_policy: Option<TracebackPolicy>,
 }
 
 impl Default for Settings {
@@ -49,6 +54,7 @@ impl Default for Settings {
         Self {
             restart: Restart::default(),
             fail_on: FailOn::default(),
+            traceback_policy: TracebackPolicy::default(),
             ping_every: Duration::from_millis(500),
             unresponsive_after: Duration::from_secs(1),
             stuck_after: Duration::from_secs(10),
@@ -68,6 +74,10 @@ impl Settings {
 
     pub(crate) fn fail_on_of(&self, plugin: &str) -> FailOn {
         self.plugins.get(plugin).and_then(|own| own.fail_on).unwrap_or(self.fail_on)
+    }
+
+    pub(crate) fn traceback_policy_of(&self, plugin: &str) -> TracebackPolicy {
+        self.plugins.get(plugin).and_then(|own| own.traceback_policy).unwrap_or(self.traceback_policy)
     }
 
     pub(crate) fn enabled(&self, plugin: &str) -> bool {

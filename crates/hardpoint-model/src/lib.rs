@@ -24,7 +24,7 @@ mod suggest;
 
 pub use config::Config;
 pub use diagnostics::{Diagnostic, Diagnostics};
-pub use error::{Category, JobError, ResourceShortfall};
+pub use error::{Category, JobError, ResourceShortfall, TracebackPolicy};
 pub use exit::{Exit, ExitReason, MemoryEnforcer};
 pub use ids::{PluginName, PluginRef};
 pub use lifecycle::{IllegalPluginTransition, PluginEvent, PluginState};

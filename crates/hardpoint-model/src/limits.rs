@@ -77,3 +77,21 @@ pub const LOG_FILES_MAX: u32 = 64;
 
 /// Requests a second: far above what one host serves.
 pub const REQUESTS_PER_SECOND_MAX: u32 = 1_000_000;
+
+/// Bytes of the name of an error, of a resource, or of whatever else an error names.
+pub const ERROR_NAME_BYTES_MAX: usize = 200;
+
+/// Bytes of an error's message: a few screens.
+pub const ERROR_MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of the `repr()` of an exception.
+pub const ERROR_REPR_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of a traceback: about 500 frames.
+pub const ERROR_TRACEBACK_BYTES_MAX: usize = 64 * 1024;
+
+/// Wrong fields that an error names, with [`ERROR_FIELD_BYTES_MAX`] each.
+pub const ERROR_FIELDS_MAX: usize = 100;
+
+/// Bytes of the name of a wrong field.
+pub const ERROR_FIELD_BYTES_MAX: usize = 400;

@@ -5,7 +5,8 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hardpoint_model::{Category, ExitReason};
+use hardpoint_model::{Category, ExitReason, ResourceShortfall};
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
@@ -223,6 +224,21 @@ pub(crate) struct FailedRun {
     pub(crate) error_type: String,
     /// Who can mend it.
     pub(crate) category: Category,
+    /// Whether the same call may go well another time.
+    pub(crate) retriable: bool,
+    /// `repr()` of the exception, when one was raised.
+    pub(crate) original_exc_repr: Option<String>,
+    /// How long to wait before another try, when the plugin says so.
+    pub(crate) retry_after_seconds: Option<f64>,
+    /// The names of the arguments that are wrong.
+    pub(crate) fields_invalid: Option<Vec<String>>,
+    /// What ran out, and by how much.
+    pub(crate) resource_shortfall: Option<ResourceShortfall>,
+    /// The instance that failed; null when it was not called.
+    pub(crate) plugin_instance_id: Option<String>,
+    /// When it failed; null when it was not called.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub(crate) occurred_at: Option<Timestamp>,
     /// The plugin that was called.
     pub(crate) plugin_id: String,
     /// The tool that was called.
@@ -233,7 +249,7 @@ pub(crate) struct FailedRun {
     pub(crate) execution_time_ms: Option<f64>,
     /// How the plugin's process ended, when it did.
     pub(crate) exit_reason: Option<ExitReason>,
-    /// The plugin's traceback, when it has one.
+    /// The plugin's traceback, when it has one and the host's `traceback_policy` lets it be told.
     pub(crate) traceback: Option<String>,
 }
 

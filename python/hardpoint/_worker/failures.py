@@ -20,6 +20,10 @@ __all__ = ["job_error", "safe_repr", "safe_str"]
 
 MESSAGE_BYTES_MAX = 16 << 10
 REPR_BYTES_MAX = 4 << 10
+NAME_BYTES_MAX = 200
+FIELD_BYTES_MAX = 400
+FIELDS_MAX = 100
+_FRAMES = BaseException.__dict__["__traceback__"].__get__
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -27,30 +31,60 @@ def job_error(
     exc: BaseException, plugin_name: str | None, instance: str | None, cancelled: bool = False
 ) -> dict[str, Any]:
     """The JobError of an exception. `cancelled`: the call was, so asyncio's word for it counts too."""
-    kind = type(exc)
-    name = kind.__name__
-    if isinstance(exc, Cancelled) or (cancelled and name in ("CancelledError", "GeneratorExit")):
-        category, name, retriable = "transient", "Cancelled", False
+    try:
+        error = _of_exception(exc, cancelled)
+    except BaseException as trouble:
+        # Every attribute of an exception may be plugin code, and that may do anything.
+        error = _empty("fatal", _cut(_kind(exc), NAME_BYTES_MAX))
+        error["message"] = f"it cannot be told: {_kind(trouble)} was raised on the way"
+    error.update(plugin_name=plugin_name, plugin_instance_id=instance, occurred_at=rfc3339(time.time()))
+    return error
+
+
+def _of_exception(exc: BaseException, cancelled: bool) -> dict[str, Any]:
+    kind, name = type(exc), _kind(exc)
+    if issubclass(kind, Cancelled) or (cancelled and name in ("CancelledError", "GeneratorExit")):
+        error = _empty("transient", "Cancelled")
+        error["retriable"] = False
         message = safe_str(exc) or "the call was cancelled"
     else:
-        category = category_of(exc)
-        retriable = category != "fatal"
+        error = _empty(category_of(exc), _cut(name, NAME_BYTES_MAX))
         message = safe_str(exc) or name
-    own = isinstance(exc, HardpointError)
+    error["message"] = _cut(message, MESSAGE_BYTES_MAX)
+    error["original_exc_repr"] = _cut(safe_repr(exc), REPR_BYTES_MAX)
+    error["traceback"] = _cut(_traceback(exc), TRACEBACK_BYTES_MAX)
+    if issubclass(kind, HardpointError):
+        error["retry_after_seconds"] = _number(_attribute(exc, "retry_after_seconds"))
+        error["fields_invalid"] = _names(_attribute(exc, "fields_invalid"))
+        error["resource_shortfall"] = _shortfall(_attribute(exc, "resource_shortfall"))
+    return error
+
+
+def _empty(category: str, name: str) -> dict[str, Any]:
     return {
         "category": category,
-        "error_type": _cut(name, 200),
-        "message": _cut(message, MESSAGE_BYTES_MAX),
-        "retriable": retriable,
-        "original_exc_repr": _cut(safe_repr(exc), REPR_BYTES_MAX),
-        "traceback": _cut(_traceback(exc), TRACEBACK_BYTES_MAX),
-        "retry_after_seconds": _number(getattr(exc, "retry_after_seconds", None)) if own else None,
-        "fields_invalid": _names(getattr(exc, "fields_invalid", None)) if own else None,
-        "resource_shortfall": _shortfall(getattr(exc, "resource_shortfall", None)) if own else None,
-        "plugin_name": plugin_name,
-        "plugin_instance_id": instance,
-        "occurred_at": rfc3339(time.time()),
+        "error_type": name,
+        "message": "",
+        "retriable": category != "fatal",
+        "original_exc_repr": "",
+        "traceback": None,
+        "retry_after_seconds": None,
+        "fields_invalid": None,
+        "resource_shortfall": None,
     }
+
+
+def _kind(exc: BaseException) -> str:
+    name = type.__getattribute__(type(exc), "__name__")
+    return name if type(name) is str else "Exception"
+
+
+def _attribute(exc: BaseException, name: str) -> Any:
+    """An attribute, which may be a property of the plugin's."""
+    try:
+        return getattr(exc, name, None)
+    except BaseException:
+        return None
 
 
 def rfc3339(seconds: float) -> str:
@@ -63,7 +97,8 @@ def rfc3339(seconds: float) -> str:
 def safe_str(value: Any) -> str:
     """`str(value)`, which is plugin code and may do anything."""
     try:
-        return str(value)
+        # A subclass of `str` may lie about everything that is done with it next.
+        return str.__str__(str(value))
     except BaseException as error:
         return f"<str() of {type(value).__name__} raised {type(error).__name__}>"
 
@@ -71,7 +106,7 @@ def safe_str(value: Any) -> str:
 def safe_repr(value: Any) -> str:
     """`repr(value)`, which is plugin code and may do anything."""
     try:
-        return repr(value)
+        return str.__str__(repr(value))
     except BaseException as error:
         return f"<repr() of {type(value).__name__} raised {type(error).__name__}>"
 
@@ -79,7 +114,8 @@ def safe_repr(value: Any) -> str:
 def _traceback(exc: BaseException) -> str:
     import traceback
 
-    frames = exc.__traceback__
+    # Asked of the base class: the plugin's own may answer otherwise.
+    frames = _FRAMES(exc)
     # The worker's own frames lead to the plugin; nobody needs to read them.
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER):
         frames = frames.tb_next
@@ -107,21 +143,29 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, (int, float)) and 0 <= value < float("inf"):
-        return float(value)
-    return None
+    if not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if 0 <= number < float("inf") else None
 
 
 def _names(value: Any) -> list[str] | None:
+    if isinstance(value, str):
+        value = [value]
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_cut(safe_str(name), 400) for name in value][:100]
+        first = list(value)[:FIELDS_MAX]
+        return [_cut(safe_str(name), FIELD_BYTES_MAX) for name in first]
     return None
 
 
 def _shortfall(value: Any) -> dict[str, Any] | None:
-    if not isinstance(value, ResourceShortfall):
+    if not issubclass(type(value), ResourceShortfall):
         return None
     needed, available = _number(value.needed), _number(value.available)
     if needed is None or available is None:
         return None
-    return {"resource": safe_str(value.resource), "needed": value.needed, "available": value.available}
+    resource = _cut(safe_str(value.resource), NAME_BYTES_MAX)
+    return {"resource": resource, "needed": needed, "available": available}

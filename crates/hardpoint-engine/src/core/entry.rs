@@ -7,7 +7,7 @@ use crate::activity::Activity;
 use crate::catalog::Installed;
 use crate::limits::{HISTORY_MAX, REASON_BYTES_MAX};
 use hardpoint_model::health::{Life, StartTimes};
-use hardpoint_model::restart::{Attempts, Ended, Verdict};
+use hardpoint_model::restart::{Attempts, Ended, RestartPolicy, Verdict};
 use hardpoint_model::{ExitReason, JobError, PluginEvent, PluginState};
 use hardpoint_store::PluginFlags;
 use hardpoint_supervisor::Captured;
@@ -138,9 +138,10 @@ impl<W: Clone> Entry<W> {
         }
     }
 
-    /// Whether it is started when it is found.
-    pub(super) fn starts_by_itself(&self) -> bool {
-        self.enabled && !self.unloaded && self.conflict.is_none()
+    /// Whether it is started when it is found. What was unloaded by hand stays so, but for one policy.
+    pub(super) fn starts_by_itself(&self, policy: RestartPolicy) -> bool {
+        let unloaded = self.unloaded && policy != RestartPolicy::Always;
+        self.enabled && !unloaded && self.conflict.is_none()
     }
 
     pub(super) fn was_never_started(&self) -> bool {

@@ -221,7 +221,8 @@ impl<W: Clone> Core<W> {
         }
         self.look_for_conflicts(found, now);
         for name in new {
-            if self.entries.get(&name).is_some_and(Entry::starts_by_itself) {
+            let policy = self.settings.restart_of(&name).policy;
+            if self.entries.get(&name).is_some_and(|entry| entry.starts_by_itself(policy)) {
                 self.with(&name, Entry::start, now);
             }
         }

@@ -450,10 +450,12 @@ fn what_was_decided_happens_once_it_is_on_disk_and_never_if_it_is_refused() {
 
 #[test]
 fn a_plugin_that_was_unloaded_is_not_started_by_the_next_host_until_it_is_loaded() {
-    let calm = || settings(RestartPolicy::Always, FailOn::Fatal);
+    let calm = || settings(RestartPolicy::UnlessStopped, FailOn::Fatal);
     let mut world = World::new(calm());
     world.start_ends_well();
     world.ask(Ask::Unload);
+    let always = World::on(settings(RestartPolicy::Always, FailOn::Fatal), world.disk);
+    assert!(always.starting.is_some(), "always means always");
     let mut next = World::on(calm(), world.disk);
     next.pass(Duration::from_mins(10));
     next.ask(Ask::Enable(true));

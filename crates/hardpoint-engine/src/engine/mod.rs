@@ -65,6 +65,7 @@ pub(crate) struct Shared {
     enforcer: MemoryEnforcer,
     starter: Arc<Starter>,
     logs: Logs,
+    pub(crate) settings: Settings,
 }
 
 #[derive(Debug)]
@@ -94,6 +95,7 @@ impl Engine {
             enforcer: enforcer(starter.launcher().memory_mode()),
             starter: Arc::new(starter),
             logs: Logs::open(&settings.logs),
+            settings: settings.clone(),
         });
         let mut turns = Loop::new(Arc::clone(&shared), settings, decisions);
         // Before anybody can look, so that no plugin is ever unknown.

@@ -88,9 +88,10 @@ impl Broke {
 /// Calls the tool, and tells the loop of its progress and its end.
 pub(super) async fn run(host: Host, called: Called, stop: oneshot::Receiver<()>) {
     let (job, attempt) = (called.job, called.attempt);
+    let plugin = called.plugin.to_string();
     let (result, forced) = match attempt_it(&host, called, stop).await {
         Ok(output) => (Ok(output), false),
-        Err(Broke { error, forced }) => (Err(Box::new(error)), forced),
+        Err(Broke { error, forced }) => (Err(Box::new(error.of_plugin(&plugin))), forced),
     };
     let _ = host.inputs.send(Input::Ended { job, attempt, result, forced }).await;
 }

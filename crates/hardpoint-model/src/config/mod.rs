@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::error::TracebackPolicy;
 use crate::job::OnHostLoss;
 use crate::limits::{
     BODY_MB_MAX, EVENTS_KEPT_MAX, LOG_FILE_MB_MAX, LOG_FILES_MAX, REQUESTS_PER_SECOND_MAX, STARTS_AT_ONCE_MAX,
@@ -52,6 +53,8 @@ pub struct Config {
     pub log: String,
     /// Which failure of a call takes its plugin down.
     pub fail_on: FailOn,
+    /// How much of an exception is told with the failure of a call.
+    pub traceback_policy: TracebackPolicy,
     /// When and how a plugin that ended is started again.
     pub restart: Restart,
     /// How signs of life are looked for.
@@ -200,6 +203,10 @@ pub struct PluginConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "FailOn")]
     pub fail_on: Option<FailOn>,
+    /// How much of its exceptions is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "TracebackPolicy")]
+    pub traceback_policy: Option<TracebackPolicy>,
 }
 
 /// When and how one plugin is started again; what is not given here is as for all.
@@ -250,6 +257,7 @@ impl Default for Config {
             plugins_dir: None,
             log: "info".to_owned(),
             fail_on: FailOn::default(),
+            traceback_policy: TracebackPolicy::default(),
             restart: Restart::default(),
             health: Health::default(),
             load: Load::default(),

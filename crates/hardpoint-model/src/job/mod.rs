@@ -86,7 +86,6 @@ pub struct Stage {
     /// How often it was begun.
     pub attempts: u32,
     /// Why it failed, the last time that it did.
-    #[schemars(with = "Option<Value>")]
     pub error: Option<JobError>,
     /// The size of what it brought, binary data included.
     pub output_bytes: Option<u64>,
@@ -120,7 +119,6 @@ pub struct Job {
     /// Its stages, in order.
     pub stages: Vec<Stage>,
     /// Why it failed.
-    #[schemars(with = "Option<Value>")]
     pub error: Option<JobError>,
     /// How far its cancellation is.
     pub cancel_phase: Option<CancelPhase>,

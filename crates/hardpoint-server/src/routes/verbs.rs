@@ -70,7 +70,7 @@ fn problem(name: &str, refusal: &Refusal) -> Problem {
 }
 
 fn lost(error: &JobError) -> bool {
-    error.original_exc_repr.is_none() && matches!(error.error_type.as_str(), "WorkerLost" | "WorkerBusy")
+    error.is_of_host() && matches!(error.error_type.as_str(), "WorkerLost" | "WorkerBusy")
 }
 
 macro_rules! verbs {

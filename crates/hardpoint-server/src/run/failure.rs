@@ -40,11 +40,14 @@ impl Subject {
             .iter()
             .find_map(|mistake| mistake.hint.clone())
             .unwrap_or_else(|| format!("`GET /v1/plugins/{}/tools` shows what each tool takes", self.plugin));
+        let fields = mistakes.iter().map(|mistake| mistake.field.clone()).collect();
         let errors = mistakes
             .into_iter()
             .map(|mistake| Mistake { pointer: format!("/args{}", mistake.pointer), detail: mistake.message });
         let problem = Problem::new(Code::ArgumentsInvalid, detail).hint(hint).errors(errors.collect());
-        self.failed_run(problem, "InputError", Category::UserInput)
+        let mut run = self.failed_run(problem, "InputError", Category::UserInput);
+        run.fields_invalid = Some(fields);
+        run
     }
 
     pub(super) fn failed(&self, failure: CallFailure) -> Box<FailedRun> {
@@ -70,30 +73,35 @@ impl Subject {
     fn broke(&self, failed: CallFailed) -> Box<FailedRun> {
         let CallFailed { error, exit_reason, took } = failed;
         let code = status::of_failed(&error, exit_reason.as_ref());
-        let JobError {
-            category, error_type, message, traceback, retry_after_seconds, fields_invalid, ..
-        } = error;
-        let errors = fields_invalid.unwrap_or_default().into_iter().map(|field| Mistake {
-            pointer: format!("/args/{}", super::arguments::escaped(&field)),
-            detail: message.clone(),
+        let errors = error.fields_invalid.iter().flatten().map(|field| Mistake {
+            pointer: format!("/args/{}", super::arguments::escaped(field)),
+            detail: error.message.clone(),
         });
-        let after = retry_after_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let after = error.retry_after_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let busy = (code == Code::PluginBusy).then_some(BUSY);
         // What a plugin raises may be as short as a number: whose words these are is said before them.
-        let detail = if message.contains(&self.plugin) {
-            message.clone()
+        let detail = if error.message.contains(&self.plugin) {
+            error.message.clone()
         } else {
+            let JobError { error_type, message, .. } = &error;
             format!("plugin `{}`: tool `{}` failed: {error_type}: {message}", self.plugin, self.tool)
         };
         let problem = Problem::new(code, detail)
             .errors(errors.collect())
             .hint(self.hint(code))
             .retry_after(after.or(busy));
-        let mut run = self.failed_run(problem, &error_type, category);
-        run.error = message;
+        let mut run = self.failed_run(problem, &error.error_type, error.category);
+        run.error = error.message;
+        run.retriable = error.retriable;
+        run.original_exc_repr = error.original_exc_repr;
+        run.retry_after_seconds = error.retry_after_seconds;
+        run.fields_invalid = error.fields_invalid;
+        run.resource_shortfall = error.resource_shortfall;
+        run.plugin_instance_id = error.plugin_instance_id;
+        run.occurred_at = error.occurred_at;
+        run.traceback = error.traceback;
         run.execution_time_ms = Some(took.as_secs_f64() * 1000.0);
         run.exit_reason = exit_reason;
-        run.traceback = traceback;
         run
     }
 
@@ -124,6 +132,13 @@ impl Subject {
             error: problem.detail().to_owned(),
             error_type: error_type.to_owned(),
             category,
+            retriable: category.is_retriable(),
+            original_exc_repr: None,
+            retry_after_seconds: None,
+            fields_invalid: None,
+            resource_shortfall: None,
+            plugin_instance_id: None,
+            occurred_at: None,
             plugin_id: self.plugin.clone(),
             tool_name: self.tool.clone(),
             processing_time_ms: self.processing_time_ms(),

@@ -8,7 +8,7 @@ use hardpoint_model::{Category, ExitReason, JobError};
 /// The code of a call that was made and failed. 500 is not among them: whatever a plugin does, it is not a
 /// fault of the host.
 pub(super) fn of_failed(error: &JobError, exit: Option<&ExitReason>) -> Code {
-    let of_host = error.original_exc_repr.is_none();
+    let of_host = error.is_of_host();
     match error.error_type.as_str() {
         "TimeoutError" => return Code::ToolTimeout,
         "MemoryLimitExceeded" | "OutOfMemory" => return Code::MemoryLimitExceeded,

@@ -72,7 +72,7 @@ impl Handshake {
                 }
             }
             (_, WorkerMessage::Error(failed)) if failed.id == self.expected() => {
-                let mut error = failed.error.of_plugin(&self.plugin);
+                let mut error = failed.error.received().of_plugin(&self.plugin);
                 let (doing, kind) = (self.phase(), &error.error_type);
                 // The SDK's own findings name the plugin already.
                 let said =

@@ -48,7 +48,9 @@ pub(super) fn show(ending: Ending, place: &Place<'_>) -> Result<Code, Failure> {
         Ending::Failed { error, exit_reason, door } => {
             if place.json {
                 let mut document = json!({"ok": false, "error": error.message, "error_type": error.error_type,
-                    "category": error.category, "traceback": error.traceback, "fields_invalid": error.fields_invalid});
+                    "category": error.category, "retriable": error.retriable, "traceback": error.traceback,
+                    "fields_invalid": error.fields_invalid, "resource_shortfall": error.resource_shortfall,
+                    "retry_after_seconds": error.retry_after_seconds, "original_exc_repr": error.original_exc_repr});
                 if let (Some(reason), Some(fields)) = (exit_reason, document.as_object_mut()) {
                     fields.insert("exit_reason".to_owned(), json!(reason));
                 }

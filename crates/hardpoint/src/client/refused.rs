@@ -4,6 +4,7 @@
 
 use super::Target;
 use hardpoint_model::{Category, ExitReason, JobError};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// What kind of "no" it is.
@@ -62,16 +63,23 @@ impl Refused {
         if !self.is_of_the_call() {
             return Err(self);
         }
-        let field = |name: &str| self.document.get(name).cloned().unwrap_or_default();
-        let category = serde_json::from_value(field("category")).unwrap_or(Category::Fatal);
+        let category = self.field("category").unwrap_or(Category::Fatal);
         let mut error = JobError::new(category, error_type, message);
+        error.retriable = self.field("retriable").unwrap_or(category.is_retriable());
+        error.original_exc_repr = text("original_exc_repr");
         error.traceback = text("traceback");
+        error.retry_after_seconds = self.field("retry_after_seconds");
+        error.fields_invalid = self.field("fields_invalid");
+        error.resource_shortfall = self.field("resource_shortfall");
         error.plugin_name = text("plugin_id");
-        let wrong = self.document.get("errors").and_then(Value::as_array).into_iter().flatten();
-        let wrong: Vec<String> = wrong.filter_map(argument).collect();
-        error.fields_invalid = Some(wrong).filter(|fields| !fields.is_empty());
-        let exit_reason = serde_json::from_value(field("exit_reason")).unwrap_or_default();
-        Ok(FailedCall { error, exit_reason })
+        error.plugin_instance_id = text("plugin_instance_id");
+        error.occurred_at = self.field("occurred_at");
+        Ok(FailedCall { error, exit_reason: self.field("exit_reason") })
+    }
+
+    /// A field of the answer, if it is there and what it should be.
+    fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_value(self.document.get(name)?.clone()).ok()
     }
 
     /// Whether the plugin or its tool was what said no.
@@ -131,13 +139,6 @@ fn command(document: &Value) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// `/args/text` is the argument `text`.
-fn argument(mistake: &Value) -> Option<String> {
-    let pointer = mistake.get("pointer")?.as_str()?;
-    let name = pointer.strip_prefix("/args/")?.split('/').next()?;
-    Some(name.replace("~1", "/").replace("~0", "~"))
 }
 
 fn token_hint(target: &Target) -> String {

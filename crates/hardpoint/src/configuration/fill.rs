@@ -4,6 +4,7 @@ use hardpoint_engine::jobs::{EventsKept, JobSettings, OutputsKept};
 use hardpoint_engine::logs::LogSettings;
 use hardpoint_engine::{PluginSettings, Settings};
 use hardpoint_model::Config;
+use hardpoint_model::config::PluginConfig;
 use hardpoint_server::ServerSettings;
 use std::path::Path;
 use std::time::Duration;
@@ -12,11 +13,13 @@ use std::time::Duration;
 pub(crate) fn engine_settings(config: &Config) -> Settings {
     let plugins = config.plugins.iter().map(|(name, own)| {
         let restart = (!own.restart.is_empty()).then(|| own.restart.over(&config.restart));
-        (name.clone(), PluginSettings { enabled: own.enabled, restart, fail_on: own.fail_on })
+        let PluginConfig { enabled, fail_on, traceback_policy, .. } = *own;
+        (name.clone(), PluginSettings { enabled, restart, fail_on, traceback_policy })
     });
     Settings {
         restart: config.restart.clone(),
         fail_on: config.fail_on,
+        traceback_policy: config.traceback_policy,
         ping_every: config.health.ping_seconds.as_duration(),
         unresponsive_after: config.health.unresponsive_seconds.as_duration(),
         stuck_after: config.health.stuck_seconds.as_duration(),
@@ -71,6 +74,7 @@ pub(crate) fn server_settings(config: &Config, data_dir: &Path) -> ServerSetting
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hardpoint_model::TracebackPolicy;
     use hardpoint_model::config::{ConfigFile, Sources, load};
     use hardpoint_model::document::Format;
     use hardpoint_model::restart::{FailOn, RestartPolicy};
@@ -86,13 +90,16 @@ mod tests {
 
     #[test]
     fn what_a_plugin_does_not_say_is_as_for_all() {
-        let text = "{\"restart\": {\"attempts_max\": 2}, \"plugins\": {\"a\": {\"fail_on\": \"any\"}, \
+        let text = "{\"restart\": {\"attempts_max\": 2}, \"traceback_policy\": \"none\", \
+                    \"plugins\": {\"a\": {\"fail_on\": \"any\", \"traceback_policy\": \"repr_only\"}, \
                     \"b\": {\"enabled\": false, \"restart\": {\"policy\": \"always\"}}}}";
         let file = ConfigFile { name: "f", text, format: Format::Json, folder: Path::new("/") };
         let config = load(&Sources { file: Some(file), ..Sources::default() }).unwrap().config;
         let settings = engine_settings(&config);
         let (a, b) = (&settings.plugins["a"], &settings.plugins["b"]);
         assert_eq!((a.enabled, a.restart.as_ref(), a.fail_on), (None, None, Some(FailOn::Any)));
+        let policies = (settings.traceback_policy, a.traceback_policy, b.traceback_policy);
+        assert_eq!(policies, (TracebackPolicy::None, Some(TracebackPolicy::ReprOnly), None));
         let restart = b.restart.as_ref().unwrap();
         assert_eq!(
             (b.enabled, restart.policy, restart.attempts_max),

@@ -140,7 +140,7 @@ impl<R> Core<R> {
             Category::UserInput | Category::Fatal => false,
         };
         // A call that was refused was not tried: its plugin was busy, or on its way down. It waits for the next place.
-        let by_host = error.error_type == NOT_BEGUN && error.traceback.is_none();
+        let by_host = error.error_type == NOT_BEGUN && error.is_of_host();
         let refused = by_host && error.category == Category::Transient;
         let retries_max = live.retries().unwrap_or(self.settings.retries_max);
         if !may || !(refused || tries <= retries_max) {

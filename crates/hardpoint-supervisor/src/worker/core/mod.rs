@@ -318,7 +318,7 @@ impl Core {
         self.end_what_it_started(&entry);
         let error = match entry.asked_because() {
             Some(Cause::Deadline) => self.timed_out(&entry),
-            Some(Cause::Cancelled) | None => error.of_plugin(&self.plugin),
+            Some(Cause::Cancelled) | None => error.received().of_plugin(&self.plugin),
         };
         self.effects.push(Effect::Answer(entry.pipes.reply, Ok(Err(error))));
         self.call_ended(now);
