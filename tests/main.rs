@@ -21,6 +21,7 @@ mod exits;
 mod faces;
 mod fire;
 mod guards;
+mod hooks;
 mod host_death;
 mod http;
 mod http_errors;

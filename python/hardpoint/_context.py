@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Protocol
 
+    from hardpoint._tied import Tied
+
     class Port(Protocol):
         """The way out: the worker, or a stand-in that collects what it is told."""
 
@@ -77,6 +79,19 @@ class Context:
         callback runs at once.
         """
         return self._call.add_callback(callback)  # type: ignore[no-any-return]
+
+    def cancel_signal_to(self, target: Any, grace_seconds: float = 0.5) -> Tied:
+        """End a child process when the call is cancelled: `with ctx.cancel_signal_to(process): ...`.
+
+        `target` is a process of `subprocess`, `multiprocessing` or `asyncio`, or a function that stops
+        something. A process gets SIGTERM, and SIGKILL after `grace_seconds`; one that leads a group of
+        its own (`start_new_session=True`) takes its group along. Leaving the block after a cancel raises
+        `Cancelled`; the process is gone by then (one of asyncio soon after). Without a cancel nothing is
+        done to it.
+        """
+        from hardpoint._tied import Tied
+
+        return Tied(self._call, target, grace_seconds)
 
     def progress(self, fraction: float | None = None, message: str = "") -> None:
         """Say how far the call is, 0 to 1. At most 10 a second are sent; the last is never lost."""
