@@ -24,15 +24,17 @@ pub(super) async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Outc
     }
 }
 
-/// Waits for the next Ctrl-C or SIGTERM.
-pub(super) async fn interrupted() {
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = int.recv() => {}
-        _ = term.recv() => {}
+/// Waits for the next Ctrl-C or SIGTERM; one that comes after this is called and before it is waited for counts.
+pub(super) fn interrupted() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut int), Ok(mut term)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
+        }
     }
 }
 
