@@ -20,8 +20,9 @@ const WEDGED: usize = 10;
 /// 2,000 health reads a second: first of an idle server; then with every worker stopped in its tracks while
 /// plugins that fail at import are started again 20 times a second.
 pub(crate) fn measure(_stage: &Stage, effort: Effort, report: &mut Report) -> Result<()> {
-    let mut plugins: Vec<(String, &str)> = (0..WEDGED).map(|n| (format!("well-{n}"), "well")).collect();
-    plugins.extend((0..4).map(|n| (format!("broken-{n}"), "import_error")));
+    let mut plugins: Vec<(String, &str)> =
+        (0..WEDGED).map(|n| (format!("well-{n}"), "tests/plugins/well")).collect();
+    plugins.extend((0..4).map(|n| (format!("broken-{n}"), "tests/plugins/import_error")));
     let served = Arc::new(Served::start(&plugins)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let seconds = effort.times(5).max(2);

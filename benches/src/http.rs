@@ -14,7 +14,7 @@ const RATIO_MAX: f64 = 4.0;
 /// `POST …/run` of a 1 KB echo on a kept connection, against the same call in the process.
 pub(crate) fn measure(stage: &Stage, effort: Effort, report: &mut Report) -> Result<()> {
     let count = effort.times(2000);
-    let served = Served::start(&[("well".to_owned(), "well")])?;
+    let served = Served::start(&[("well".to_owned(), "tests/plugins/well")])?;
     let (mut in_process, mut over_http) = (Rounds::default(), Rounds::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(served.settled())?;

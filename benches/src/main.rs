@@ -12,6 +12,7 @@ mod floor;
 mod guards;
 mod health;
 mod http;
+mod jobs;
 mod memory;
 mod report;
 mod samples;
@@ -26,20 +27,20 @@ use anyhow::Result;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Measure calls, bytes, starts, deaths, memory and guards, and write benches/RESULTS.md.
+/// Measure calls, bytes, starts, deaths, memory, guards, the server and jobs, and write benches/RESULTS.md.
 #[derive(Parser)]
 #[command(name = "hardpoint-bench")]
 struct Cli {
     /// Fewer repetitions: good enough to see a change by half, not by a tenth.
     #[arg(long)]
     quick: bool,
-    /// Only these: calls, flight, bytes, start, death, memory, guards, http, health. The results file is left alone.
+    /// Only these: calls, flight, bytes, start, death, memory, guards, http, health, jobs. The results file is left alone.
     #[arg(value_name = "NAME")]
     only: Vec<String>,
     /// Be the host of that many idle workers and print the own size; used by the memory benchmark.
     #[arg(long, hide = true, value_name = "N")]
     be_a_host_of: Option<u32>,
-    /// Be a server of this folder's plugins until standard input ends; used by http and health.
+    /// Be a server of this folder's plugins until standard input ends; used by http, health and jobs.
     #[arg(long, hide = true, value_name = "DIR")]
     be_a_server: Option<std::path::PathBuf>,
 }
@@ -47,7 +48,7 @@ struct Cli {
 /// One promise: its name on the command line and its measurement.
 type Bench = (&'static str, fn(&Stage, Effort, &mut Report) -> Result<()>);
 
-const BENCHES: [Bench; 9] = [
+const BENCHES: [Bench; 10] = [
     ("calls", calls::one_at_a_time),
     ("flight", calls::many_in_flight),
     ("bytes", bytes::measure),
@@ -57,6 +58,7 @@ const BENCHES: [Bench; 9] = [
     ("guards", guards::measure),
     ("http", http::measure),
     ("health", health::measure),
+    ("jobs", jobs::measure),
 ];
 
 fn main() -> ExitCode {

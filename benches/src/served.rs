@@ -26,11 +26,11 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Serves copies of test plugins: `(name, folder below tests/plugins)`.
+    /// Serves copies of plugins: `(name, folder below the root)`. Its data lie on the disk that holds the build.
     pub(crate) fn start(plugins: &[(String, &str)]) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("hardpoint-bench-").tempdir()?;
+        let folder = crate::jobs::folder()?;
         for (name, from) in plugins {
-            copy(&root().join("tests/plugins").join(from), &folder.path().join("plugins").join(name), name)?;
+            copy(&root().join(from), &folder.path().join("plugins").join(name), name)?;
         }
         let mut process = Command::new(std::env::current_exe()?)
             .arg("--be-a-server")

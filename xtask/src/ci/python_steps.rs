@@ -8,7 +8,7 @@ use crate::python::{Tools, environment, interpreters, newest, tool};
 use crate::tree;
 
 /// Where Python code of ours lies.
-const FOLDERS: [&str; 5] = ["python", "examples", "tests/plugins", "xtask", "crates"];
+const FOLDERS: [&str; 6] = ["python", "examples", "tests/plugins", "xtask", "crates", "benches"];
 
 /// Scripts that the host carries, from the package's folder.
 const SCRIPTS: [&str; 2] = [
