@@ -1,22 +1,19 @@
 //! What plugins say is kept, and each line in the slice of the job that it belongs to, and in no other.
 
 use crate::jobs::hand_in;
-use crate::support::{Cli, PATIENCE, Server, Serving, TestHost, request, run_tool};
+use crate::support::{Cli, PATIENCE, Server, Serving, TestHost, request, run_tool, test_plugins};
 use hardpoint_model::job::JobId;
-use hardpoint_testkit::{soon, wait_until};
+use hardpoint_testkit::wait_until;
 use hardpoint_wire::JobRef;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
 
 /// The ways on which `talks.talk` says its word.
-const WAYS: [&str; 12] = [
+pub(crate) const WAYS: [&str; 12] = [
     "print",
     "write",
     "stderr",
@@ -33,7 +30,7 @@ const WAYS: [&str; 12] = [
 
 /// Hands in a job of the talking plugin; its id.
 #[track_caller]
-fn submit(server: &Server, tool: &str, args: &Value) -> String {
+pub(crate) fn submit(server: &Server, tool: &str, args: &Value) -> String {
     let reply = hand_in(server, "talks", tool, args, &json!({}));
     assert_eq!(reply.status, 202, "{}", reply.text);
     reply.json()["job_id"].as_str().unwrap().to_owned()
@@ -41,21 +38,21 @@ fn submit(server: &Server, tool: &str, args: &Value) -> String {
 
 /// Waits until a job is over; the job as it is then.
 #[track_caller]
-fn over(server: &Server, id: &str) -> Value {
+pub(crate) fn over(server: &Server, id: &str) -> Value {
     let job = server.post(&format!("/v1/jobs/{id}/wait?timeout_seconds=60"), None).json();
     assert!(["completed", "failed", "cancelled"].contains(&job["status"].as_str().unwrap()), "{job:#}");
     job
 }
 
 #[track_caller]
-fn array(server: &Server, path: &str) -> Vec<Value> {
+pub(crate) fn array(server: &Server, path: &str) -> Vec<Value> {
     let reply = server.get(path);
     assert_eq!(reply.status, 200, "{path}: {}", reply.text);
     reply.json().as_array().unwrap().clone()
 }
 
 #[track_caller]
-fn slice(server: &Server, id: &str, query: &str) -> Vec<Value> {
+pub(crate) fn slice(server: &Server, id: &str, query: &str) -> Vec<Value> {
     let lines = array(server, &format!("/v1/jobs/{id}/logs?{query}"));
     assert!(lines.iter().all(|line| line["job_id"] == id), "{lines:#?}");
     assert!(lines.is_sorted_by_key(|line| line["number"].as_u64().unwrap()), "{lines:#?}");
@@ -151,6 +148,43 @@ fn what_became_of_a_job_is_in_its_slice_and_its_tries_are_told_apart() {
 }
 
 #[test]
+fn a_job_of_several_stages_has_the_lines_of_all_its_plugins_in_one_order() {
+    let serving = Serving::of(&["talks"]);
+    // A second plugin of the same code.
+    let other = serving.plugins().join("other");
+    fs::create_dir(&other).unwrap();
+    let manifest = fs::read_to_string(test_plugins().join("talks/hardpoint.toml")).unwrap();
+    fs::write(other.join("hardpoint.toml"), manifest.replace("\"talks\"", "\"other\"")).unwrap();
+    fs::copy(test_plugins().join("talks/plugin.py"), other.join("plugin.py")).unwrap();
+    let server = serving.start();
+    let stage = |plugin: &str| json!({"plugin": plugin, "tool": "stage"});
+    let stages = ["talks", "other", "talks", "other"].map(stage);
+    let body = json!({"pipeline": {"stages": stages}, "input": {"words": ["a", "b", "c", "d"]}});
+    let reply = server.post("/v1/jobs", Some(&body));
+    assert_eq!(reply.status, 202, "{}", reply.text);
+    let id = reply.json()["job_id"].as_str().unwrap().to_owned();
+    let followed = asking(&server, &["job", "logs", &id, "--follow", "--json"]).run().stdout;
+    assert_eq!(over(&server, &id)["status"], "completed");
+    let lines = slice(&server, &id, "");
+    // What comes from two workers within a moment may be seen the other way round.
+    let mut followed: Vec<Value> = followed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    followed.sort_by_key(|line| line["number"].as_u64());
+    assert_eq!(followed, lines);
+    for (stage, plugin, word) in [(0, "talks", "a"), (1, "other", "b"), (2, "talks", "c"), (3, "other", "d")]
+    {
+        let of_stage = slice(&server, &id, &format!("stage={stage}"));
+        let expected = [format!("{word} printed"), format!("{word} logged")];
+        assert_eq!(set(&texts(&of_stage)), set(&expected.each_ref().map(String::as_str)));
+        assert!(of_stage.iter().all(|line| line["plugin"] == plugin), "{of_stage:#?}");
+    }
+    assert_eq!(lines.len(), 8, "{lines:#?}");
+    assert_eq!(slice(&server, &id, "tail=3"), lines[5..]);
+    let shown = asking(&server, &["job", "logs", &id]).run().stdout;
+    assert!(shown.contains("── stage 1 on other"), "{shown}");
+    server.stop();
+}
+
+#[test]
 fn lines_are_found_by_their_level_their_text_and_their_number() {
     let server = Server::with(&["talks"]);
     let id = submit(&server, "talk", &json!({"word": "w"}));
@@ -187,96 +221,6 @@ fn lines_are_found_by_their_level_their_text_and_their_number() {
     }
     over(&server, &next);
     server.stop();
-}
-
-/// The files of an instance and their sizes.
-fn files(server: &Server, instance: &str) -> Vec<(PathBuf, u64)> {
-    let found = fs::read_dir(server.data().join("logs").join(instance)).into_iter().flatten().flatten();
-    // One may go while it is looked at.
-    found.filter_map(|entry| Some((entry.path(), entry.metadata().ok()?.len()))).collect()
-}
-
-/// Memory of a process, in MiB.
-fn memory_mb(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
-}
-
-#[test]
-fn a_flood_of_200_megabytes_stays_within_its_bounds_and_its_last_lines_are_kept() {
-    const MIB: u64 = 1 << 20;
-    let server = Serving::of(&["talks", "well"]).config("logs: {file_mb: 1, files: 3}\n").start();
-    server.wait_for("talks", "INITIALIZED");
-    server.wait_for("well", "INITIALIZED");
-    let before = memory_mb(server.pid());
-    let neighbour = hand_in(&server, "well", "log", &json!({"lines": 50}), &json!({})).json();
-    let flood = submit(&server, "flood", &json!({"word": "w", "megabytes": 200}));
-    let mut most = (0, 0);
-    let mut slowest = 0;
-    let ended = soon(PATIENCE * 3, || {
-        let begun = Instant::now();
-        let done = server.get(&format!("/v1/jobs/{flood}")).json()["status"] == "completed";
-        slowest = slowest.max(begun.elapsed().as_millis());
-        let sizes: Vec<u64> = files(&server, "talks").into_iter().map(|(_, len)| len).collect();
-        assert!(sizes.iter().all(|len| *len <= MIB), "{sizes:?}");
-        most = (most.0.max(sizes.len()), most.1.max(memory_mb(server.pid())));
-        done
-    });
-    assert!(ended, "{}", server.log());
-    // The next one may be there before the oldest is gone.
-    assert!(most.0 <= 4, "{most:?}");
-    assert!(most.1 < before + 100, "from {before} to {} MiB", most.1);
-    println!("the slowest look took {slowest} ms; memory went from {before} to {} MiB", most.1);
-    let last = slice(&server, &flood, "tail=5");
-    assert_eq!(last.last().unwrap()["text"], "w the end");
-    let lines = slice(&server, &flood, "");
-    let kept = lines.iter().filter(|line| line["source"] == "stdout").count();
-    assert!(kept > 1000, "{kept} lines");
-    // Whoever is beside it loses nothing.
-    let slice = slice(&server, neighbour["job_id"].as_str().unwrap(), "");
-    assert_eq!(slice.len(), 100);
-    server.stop();
-}
-
-#[test]
-fn what_was_said_for_a_job_is_served_by_the_next_server() {
-    let server = Server::with(&["talks"]);
-    let done = submit(&server, "talk", &json!({"word": "first"}));
-    over(&server, &done);
-    let gate = server.here().join("gate");
-    let cut = submit(&server, "until", &json!({"word": "second", "path": gate}));
-    wait_until("it has spoken", PATIENCE, || !slice(&server, &cut, "").is_empty());
-    let (before, of_plugin) =
-        (slice(&server, &done, ""), array(&server, "/v1/plugins/talks/logs?lines=1000"));
-    // What somebody has seen is there after a kill.
-    let server = server.killed().start();
-    assert_eq!(slice(&server, &done, ""), before);
-    let kept = array(&server, "/v1/plugins/talks/logs?lines=1000");
-    assert_eq!(kept[..of_plugin.len()], of_plugin);
-    fs::write(&gate, "").unwrap();
-    assert_eq!(over(&server, &cut)["stages"][0]["attempts"], 2);
-    let lines = slice(&server, &cut, "");
-    let told: Vec<_> =
-        lines.iter().map(|line| (line["attempt"].as_u64().unwrap(), line["text"].clone())).collect();
-    let waits = json!("second waits");
-    assert_eq!(told, [(1, waits.clone()), (2, waits), (2, json!("second goes on"))]);
-    // Half a line, as a death in the middle of a write would leave it.
-    let serving = server.killed();
-    let (file, _) = newest(&serving.data());
-    let mut file = fs::File::options().append(true).open(file).unwrap();
-    file.write_all(br#"{"number":99999,"at":"20"#).unwrap();
-    let server = serving.start();
-    assert_eq!(slice(&server, &done, ""), before);
-    let third = submit(&server, "talk", &json!({"word": "third"}));
-    over(&server, &third);
-    assert_eq!(slice(&server, &third, "").len(), WAYS.len());
-    server.stop();
-}
-
-fn newest(data: &Path) -> (PathBuf, u64) {
-    let found = fs::read_dir(data.join("logs/talks")).unwrap().map(|entry| entry.unwrap());
-    found.map(|entry| (entry.path(), entry.metadata().unwrap().len())).max().unwrap()
 }
 
 /// A command that finds the server by its data folder alone.
@@ -346,84 +290,6 @@ fn logs_are_shown_to_people_with_whose_they_are() {
         let refused = asking(&server, args).run();
         assert_eq!(refused.code, code, "{args:?}: {}", refused.stderr);
         assert!(refused.stderr.contains(word), "{args:?}: {}", refused.stderr);
-    }
-    server.stop();
-}
-
-/// A small file system of its own; gone when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn at(path: &Path) -> Result<Self, String> {
-        fs::create_dir_all(path).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "none"]).arg(path).output();
-        match mount {
-            Ok(done) if done.status.success() => Ok(Self(path.to_owned())),
-            Ok(done) => Err(String::from_utf8_lossy(&done.stderr).trim().to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-}
-
-impl SmallDisk {
-    fn remount(&self, how: &str) {
-        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status();
-        assert!(done.unwrap().success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-#[test]
-fn on_a_full_or_read_only_disk_the_host_goes_on_warns_once_and_writes_again_when_it_can() {
-    let serving = Serving::of(&["talks"]);
-    let logs = serving.data().join("logs");
-    let disk = match SmallDisk::at(&logs) {
-        Ok(disk) => disk,
-        Err(reason) => {
-            println!("skipped: no small file system can be mounted here: {reason}");
-            return;
-        }
-    };
-    let server = serving.start();
-    server.wait_for("talks", "INITIALIZED");
-    let count = |text: &str| server.log().matches(text).count();
-    let mut ids = Vec::new();
-    for (round, what) in ["full", "read-only"].into_iter().enumerate() {
-        wait_until("the first line is written", PATIENCE, || !files(&server, "talks").is_empty());
-        let filler = logs.join("filler");
-        if what == "full" {
-            let mut file = fs::File::create(&filler).unwrap();
-            while file.write_all(&[0; 4096]).is_ok() {}
-        } else {
-            disk.remount("ro");
-        }
-        for number in 0..5 {
-            let id = submit(&server, "talk", &json!({"word": format!("{what}{number}")}));
-            assert_eq!(over(&server, &id)["status"], "completed");
-            assert_eq!(slice(&server, &id, "").len(), WAYS.len(), "it is in memory");
-            ids.push(id);
-        }
-        let warning = "the logs of plugins cannot be written";
-        wait_until("it says that the disk refuses", PATIENCE, || count(warning) == round + 1);
-        assert_eq!(server.get("/v1/health").status, 200);
-        if what == "full" {
-            fs::remove_file(&filler).unwrap();
-        } else {
-            disk.remount("rw");
-        }
-        let again = "the logs of plugins are written to";
-        wait_until("it is written again", PATIENCE, || count(again) == round + 1);
-        assert_eq!(count(warning), round + 1, "{}", server.log());
-    }
-    // All of it is there, also what was said while the disk refused.
-    let server = server.killed().start();
-    for id in &ids {
-        assert_eq!(slice(&server, id, "").len(), WAYS.len());
     }
     server.stop();
 }

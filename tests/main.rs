@@ -35,6 +35,7 @@ mod jobs_disk;
 mod jobs_told;
 mod lifecycle;
 mod logs;
+mod logs_disk;
 mod memory;
 mod neighbours;
 mod page;

@@ -54,16 +54,23 @@ class TalksPlugin(Plugin):
         return lines
 
     @tool
+    def stage(self, words: list[str]) -> dict[str, list[str]]:
+        """Say the first of the words; the others are left to the next stage."""
+        print(f"{words[0]} printed")
+        logging.getLogger("talks").info("%s logged", words[0])
+        return {"words": words[1:]}
+
+    @tool
     def flood(self, word: str, megabytes: int) -> int:
         """Print that much, and a last line; how many lines were before it."""
-        line = f"{word} ".encode() + b"x" * 90 + b"\n"
-        block = line * 10_000
+        line = f"{word} ".encode() + b"x" * 500 + b"\n"
+        block = line * 1000
         lines = 0
         while lines * len(line) < megabytes << 20:
             rest = memoryview(block)
             while rest:
                 rest = rest[os.write(1, rest) :]
-            lines += 10_000
+            lines += 1000
         print(f"{word} the end")
         return lines
 

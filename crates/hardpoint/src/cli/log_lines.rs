@@ -87,16 +87,17 @@ impl Page {
     fn heading(&mut self, line: &LogLine) -> Option<String> {
         let (incarnation, attempt) = (line.incarnation, line.attempt_id());
         let before = self.last.replace((incarnation, attempt));
-        let is_first = before.is_none();
         let (old_incarnation, old_attempt) = before.unwrap_or((1, None));
         let mut parts = Vec::new();
         match attempt {
             Some(id) if self.of_job => {
-                let old = old_attempt.map_or((0, 1), |old| (old.stage, old.attempt));
-                if old.0 != id.stage || (is_first && id.stage > 0) {
-                    parts.push(format!("stage {}", id.stage));
+                // Most jobs have one stage and need one try: nothing is said about those.
+                let (stage, try_of_it) = old_attempt.map_or((0, 1), |old| (old.stage, old.attempt));
+                if stage != id.stage {
+                    parts.push(format!("stage {} on {}", id.stage, line.instance));
                 }
-                if old != (id.stage, id.attempt) {
+                let expected = if stage == id.stage { try_of_it } else { 1 };
+                if id.attempt != expected {
                     parts.push(format!("attempt {}", id.attempt));
                 }
             }
@@ -185,6 +186,9 @@ mod tests {
         {
             assert_eq!(page.heading(&line(1, Some((one, attempt)))), expected);
         }
+        let of_stage = |attempt| LogLine { stage: Some(1), ..line(1, Some((one, attempt))) };
+        assert_eq!(page.heading(&of_stage(1)).as_deref(), Some("── stage 1 on p"));
+        assert_eq!(page.heading(&of_stage(2)).as_deref(), Some("── attempt 2"));
     }
 
     #[test]
