@@ -2,7 +2,7 @@
 
 use crate::support::{TestHost, busy, request};
 use hardpoint_model::ExitReason;
-use hardpoint_supervisor::{CallRequest, WorkerState};
+use hardpoint_supervisor::{CallRequest, Timeout, WorkerState};
 use hardpoint_wire::{Blob, Payload};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -107,7 +107,7 @@ async fn a_sleeping_tool_is_interrupted_at_its_deadline_and_the_worker_lives_on(
     let worker = host.worker("well").await;
     for (tool, seconds) in [("sleep", 60), ("nap", 60), ("async_sleep", 60)] {
         let mut call = request(tool, json!({"seconds": seconds}));
-        call.timeout = Some(Duration::from_millis(200));
+        call.timeout = Timeout::Exactly(Duration::from_millis(200));
         let asked = Instant::now();
         let error = worker.call(call).await.unwrap().unwrap_err();
         assert_eq!(error.error_type, "TimeoutError", "{tool}");
@@ -128,7 +128,7 @@ async fn timeouts_come_from_the_request_then_the_tool_then_the_plugin() {
     let worker = host.start(spec).await.unwrap();
     let check = async |tool: &str, timeout: Option<u64>, expected: &str| {
         let mut call = request(tool, json!({"seconds": 30}));
-        call.timeout = timeout.map(Duration::from_millis);
+        call.timeout = timeout.map(Duration::from_millis).into();
         let error = worker.call(call).await.unwrap().unwrap_err();
         assert!(error.message.contains(expected), "{}", error.message);
     };
@@ -147,7 +147,7 @@ async fn a_call_that_waits_behind_another_times_out_alone() {
         async move { worker.call(request("nap", json!({"seconds": 1.5}))).await }
     });
     let mut waiting = request("echo", json!({"text": "x"}));
-    waiting.timeout = Some(Duration::from_millis(100));
+    waiting.timeout = Timeout::Exactly(Duration::from_millis(100));
     busy(&worker).await;
     let error = worker.call(waiting).await.unwrap().unwrap_err();
     assert_eq!(error.error_type, "TimeoutError");
@@ -164,7 +164,7 @@ async fn a_stuck_call_takes_its_worker_along_and_says_so() {
     let host = TestHost::new();
     let worker = host.worker("c_loop").await;
     let mut call = request("spin", json!({}));
-    call.timeout = Some(Duration::from_millis(200));
+    call.timeout = Timeout::Exactly(Duration::from_millis(200));
     let lost = worker.call(call).await.unwrap_err();
     assert!(lost.culprit);
     assert_eq!(lost.exit.reason, ExitReason::Deadline { tool: "spin".to_owned(), timeout_ms: 200 });

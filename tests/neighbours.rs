@@ -1,7 +1,7 @@
 //! While one plugin does its worst, another one keeps answering, on the same host.
 
 use crate::support::{TestHost, request};
-use hardpoint_supervisor::Worker;
+use hardpoint_supervisor::{Timeout, Worker};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ async fn check(plugin: &str, tool: &str, args: serde_json::Value) {
     let host = TestHost::new();
     let (bad, well) = tokio::join!(host.worker(plugin), host.worker("well"));
     let mut call = request(tool, args);
-    call.timeout = Some(Duration::from_millis(700));
+    call.timeout = Timeout::Exactly(Duration::from_millis(700));
     let trouble = tokio::spawn({
         let bad = bad.clone();
         async move { bad.call(call).await }

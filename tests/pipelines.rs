@@ -227,6 +227,25 @@ fn a_stage_and_all_stages_together_have_their_time() {
 }
 
 #[test]
+fn a_tool_keeps_its_own_time_in_a_pipeline_until_its_stage_says_otherwise() {
+    let server = ready(&["relay"]);
+    let retries = json!(0);
+    let own = json!({"plugin": "relay", "tool": "brief", "config": {"seconds": 0.6}, "retries": retries});
+    let mut other = own.clone();
+    other["timeout_seconds"] = json!(30);
+    for pipeline in
+        [json!([own]), json!({"timeout_seconds": 30, "total_timeout_seconds": 60, "stages": [own]})]
+    {
+        let id = accepted(&server, &json!({"pipeline": pipeline}));
+        let failed = until(&server, &id, "failed");
+        assert_eq!(failed["error"]["error_type"], "TimeoutError", "{failed:#}");
+    }
+    let id = accepted(&server, &json!({"pipeline": [other]}));
+    until(&server, &id, "completed");
+    server.stop();
+}
+
+#[test]
 fn a_run_is_cancelled_in_any_stage() {
     let server = ready(&["relay"]);
     for at in 0..3 {

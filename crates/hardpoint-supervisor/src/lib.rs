@@ -28,4 +28,6 @@ pub use sdk::{Sdk, SdkError};
 pub use spec::{Bounds, Program, WorkerSpec};
 pub use state::{IllegalTransition, WorkerEvent, WorkerState};
 pub use tools::{Tool, Tools};
-pub use worker::{Call, CallEvent, CallOutput, CallRequest, Hook, Note, StartFailure, Worker, WorkerLost};
+pub use worker::{
+    Call, CallEvent, CallOutput, CallRequest, Hook, Note, StartFailure, Timeout, Worker, WorkerLost,
+};

@@ -53,6 +53,12 @@ class RelayPlugin(Plugin):
         """How many letters the text has."""
         return Number(n=len(text))
 
+    @tool(timeout_seconds=0.3)
+    def brief(self, seconds: float) -> dict[str, Any]:
+        """Sleeps, and says of itself that it takes less than half a second."""
+        time.sleep(seconds)
+        return {"slept": seconds}
+
     @tool
     def needs_text(self, n: str) -> dict[str, Any]:
         """Takes `n` as a text."""

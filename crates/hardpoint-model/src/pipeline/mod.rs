@@ -109,11 +109,6 @@ impl Pipeline {
     pub fn parse(text: &str, file: &str, format: Format) -> Result<Self, Diagnostics> {
         parse::parse(text, file, format)
     }
-
-    /// How long `stage` may take in this pipeline.
-    pub fn timeout_of(&self, stage: &Stage) -> Seconds {
-        stage.timeout_seconds.unwrap_or(self.timeout_seconds)
-    }
 }
 
 fn default_timeout() -> Seconds {

@@ -101,6 +101,7 @@ mod tests {
 
     use super::*;
     use crate::pipeline::Pass;
+    use crate::seconds::Seconds;
 
     const YAML: &str = "\
 name: read-page
@@ -124,8 +125,9 @@ stages:
         let json = serde_json::to_string(&yaml).unwrap();
         assert_eq!(Pipeline::parse(&json, "p.json", Format::Json).unwrap(), yaml);
         assert_eq!((yaml.pass, yaml.fail_fast, yaml.stages.len()), (Pass::Merge, false, 2));
-        let timeouts: Vec<_> = yaml.stages.iter().map(|stage| yaml.timeout_of(stage).as_millis()).collect();
-        assert_eq!(timeouts, [30_000, 2500]);
+        let timeouts = yaml.stages.iter().map(|stage| stage.timeout_seconds.map(Seconds::as_millis));
+        assert_eq!(timeouts.collect::<Vec<_>>(), [None, Some(2500)]);
+        assert_eq!(yaml.timeout_seconds.as_millis(), 30_000);
     }
 
     #[test]

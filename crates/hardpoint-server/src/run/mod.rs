@@ -56,8 +56,12 @@ async fn begin(
         arguments::read(request, app.settings.body_bytes_max).await.map_err(|p| subject.problem(p))?;
     let plugin = app.engine.plugin(&subject.plugin).map_err(|refusal| subject.refused(&refusal))?;
     let streams = check(&plugin, subject, &order)?;
-    let call =
-        CallRequest { tool: subject.tool.clone(), args: order.args, timeout: order.timeout, job: None };
+    let call = CallRequest {
+        tool: subject.tool.clone(),
+        args: order.args,
+        timeout: order.timeout.into(),
+        job: None,
+    };
     match format {
         Format::Json if streams => collect::answer(app, subject, call).await,
         Format::Json => match app.engine.call(&subject.plugin, call).await {

@@ -21,16 +21,45 @@ pub struct CallRequest {
     pub tool: String,
     /// Its arguments: an object.
     pub args: Payload,
-    /// Overrides every other timeout.
-    pub timeout: Option<Duration>,
+    /// How long it may take.
+    pub timeout: Timeout,
     /// The durable work it belongs to.
     pub job: Option<JobRef>,
+}
+
+/// How long a call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Timeout {
+    /// As the tool says, else as its plugin says.
+    #[default]
+    Declared,
+    /// As long as the tool says and at most this; this where the tool says nothing of itself.
+    Within(Duration),
+    /// This, whatever they say.
+    Exactly(Duration),
+}
+
+impl Timeout {
+    /// What it comes to for a tool: `own` is what that says of itself, `default` is for what says nothing.
+    pub(crate) fn of(self, own: Option<Duration>, default: Duration) -> Duration {
+        match self {
+            Self::Declared => own.unwrap_or(default),
+            Self::Within(bound) => own.map_or(bound, |own| own.min(bound)),
+            Self::Exactly(timeout) => timeout,
+        }
+    }
+}
+
+impl From<Option<Duration>> for Timeout {
+    fn from(asked: Option<Duration>) -> Self {
+        asked.map_or(Self::Declared, Self::Exactly)
+    }
 }
 
 impl CallRequest {
     /// A call with just a tool and its arguments.
     pub fn new(tool: impl Into<String>, args: Payload) -> Self {
-        Self { tool: tool.into(), args, timeout: None, job: None }
+        Self { tool: tool.into(), args, timeout: Timeout::Declared, job: None }
     }
 }
 
@@ -204,6 +233,26 @@ impl Hook {
             Self::Enable => "enable",
             Self::Disable => "disable",
             Self::ConfigOptions => "config_options",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_shortens_what_a_tool_says_and_only_an_exact_timeout_replaces_it() {
+        let [short, long, default] = [1, 10, 5].map(Duration::from_secs);
+        for (timeout, own, expected) in [
+            (Timeout::Declared, None, default),
+            (Timeout::Declared, Some(long), long),
+            (Timeout::Within(long), None, long),
+            (Timeout::Within(long), Some(short), short),
+            (Timeout::Within(short), Some(long), short),
+            (Timeout::Exactly(long), Some(short), long),
+        ] {
+            assert_eq!(timeout.of(own, default), expected, "{timeout:?}, {own:?}");
         }
     }
 }

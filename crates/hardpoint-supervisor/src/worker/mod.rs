@@ -10,7 +10,7 @@ mod handshake;
 mod loss;
 mod pipes;
 
-pub use command::{Call, CallEvent, CallOutput, CallRequest, Hook, Note};
+pub use command::{Call, CallEvent, CallOutput, CallRequest, Hook, Note, Timeout};
 pub use loss::{StartFailure, WorkerLost};
 
 use crate::limits::COMMAND_QUEUE;

@@ -108,7 +108,7 @@ async fn work(args: &Call, host: &Host, progress: &Progress) -> Result<Ended, Fa
     let schema_of = |name: &str| argument_schema(&worker, &args.tool, name);
     let document = fields::document(args.input_json.as_deref(), &args.fields, schema_of)?;
     let mut request = CallRequest::new(&args.tool, Payload::object(document));
-    request.timeout = args.timeout;
+    request.timeout = args.timeout.into();
     let name = format!("{}.{}", args.plugin, args.tool);
     let ended = call(&worker, request, &|note| progress.note(&name, &note)).await;
     progress.output(&args.plugin, worker.output());

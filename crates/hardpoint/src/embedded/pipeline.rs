@@ -6,7 +6,7 @@
 use super::{Event, Failure, Host};
 use hardpoint_model::pipeline::{Pipeline, Stage, pass_on, takes};
 use hardpoint_model::{Category, ExitReason, JobError};
-use hardpoint_supervisor::{CallEvent, CallOutput, CallRequest, Note, Worker, WorkerLost};
+use hardpoint_supervisor::{CallEvent, CallOutput, CallRequest, Note, Timeout, Worker, WorkerLost};
 use hardpoint_wire::Payload;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -73,10 +73,13 @@ pub(crate) async fn run_pipeline(
     for (index, (stage, worker)) in pipeline.stages.iter().zip(workers).enumerate() {
         on_event(RunEvent::StageStart { index });
         let began = Instant::now();
-        let timeout = pipeline.timeout_of(stage).as_duration();
-        let timeout = total.map_or(timeout, |end| timeout.min(end.saturating_duration_since(began)));
+        let left = total.map_or(Duration::MAX, |end| end.saturating_duration_since(began));
+        let timeout = match stage.timeout_seconds {
+            Some(written) => Timeout::Exactly(written.as_duration().min(left)),
+            None => Timeout::Within(pipeline.timeout_seconds.as_duration().min(left)),
+        };
         let args = arguments(&run.document, stage, worker);
-        let request = CallRequest { timeout: Some(timeout), ..CallRequest::new(&stage.tool, args) };
+        let request = CallRequest { timeout, ..CallRequest::new(&stage.tool, args) };
         let ended = call(worker, request, &|note| on_event(RunEvent::Note { index, note })).await;
         let ended = run.take(pipeline, index, stage, ended);
         on_event(RunEvent::StageEnd { index, ok: ended, took: began.elapsed() });

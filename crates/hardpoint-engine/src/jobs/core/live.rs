@@ -15,6 +15,7 @@ use hardpoint_model::JobError;
 use hardpoint_model::job::{CancelPhase, EventKind, Job, JobChange, JobStatus, NewEvent, NewJob, Stage};
 use hardpoint_model::pipeline::Pipeline;
 use hardpoint_store::{Attempt, AttemptEnd, Op};
+use hardpoint_supervisor::Timeout;
 use serde_json::{Map, Value};
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -217,12 +218,15 @@ impl<R> Live<R> {
         self.pipeline.as_ref().is_some_and(|pipeline| !pipeline.fail_fast)
     }
 
-    /// How long a try of its stage may take, where its pipeline says so.
-    pub(super) fn timeout(&self, now: Now) -> Option<Duration> {
-        let pipeline = self.pipeline.as_ref()?;
-        let timeout = pipeline.timeout_of(pipeline.stages.get(self.current)?).as_duration();
-        let left = self.deadline.map(|at| at.saturating_duration_since(now.instant));
-        Some(left.map_or(timeout, |left| left.min(timeout)))
+    /// How long a try of its stage may take: what is written at the stage goes before what its tool says, the rest
+    /// of its pipeline only bounds that.
+    pub(super) fn timeout(&self, now: Now) -> Timeout {
+        let Some(pipeline) = &self.pipeline else { return Timeout::Declared };
+        let left = self.deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(now.instant));
+        match pipeline.stages.get(self.current).and_then(|stage| stage.timeout_seconds) {
+            Some(written) => Timeout::Exactly(written.as_duration().min(left)),
+            None => Timeout::Within(pipeline.timeout_seconds.as_duration().min(left)),
+        }
     }
 
     /// How often its stage is tried again, where its pipeline says so.

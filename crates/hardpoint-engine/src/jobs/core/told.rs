@@ -6,10 +6,11 @@ use hardpoint_model::job::{Event, EventKind, JobId, NewJob};
 use hardpoint_model::pipeline::Pipeline;
 use hardpoint_model::{JobError, PluginRef};
 use hardpoint_store::{Op, Output, StoreError};
+use hardpoint_supervisor::Timeout;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The present, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -122,8 +123,8 @@ pub(crate) struct Called {
     pub(crate) args: Option<Arc<Map<String, Value>>>,
     /// What it is a stage of.
     pub(crate) pipeline: Option<Arc<Pipeline>>,
-    /// How long it may take, where its pipeline says so.
-    pub(crate) timeout: Option<Duration>,
+    /// How long it may take.
+    pub(crate) timeout: Timeout,
 }
 
 /// What has to be done.

@@ -268,7 +268,8 @@ impl Core {
         }
         let (name, timeout, message, blobs) = match work {
             Work::Call(call) => {
-                let timeout = call.timeout.unwrap_or_else(|| self.timeout_of(&call.tool));
+                let own = self.bounds.tools.get(&call.tool).copied();
+                let timeout = call.timeout.of(own, self.bounds.call);
                 let Payload { value: args, blobs } = call.args;
                 let (tool, timeout_ms, credit, job) =
                     (call.tool.clone(), Some(millis(timeout)), STREAM_CREDIT, call.job);
@@ -402,10 +403,6 @@ impl Core {
         let seconds = entry.timeout.as_secs_f64();
         let message = format!("`{}.{}` took longer than its timeout of {seconds} s", self.plugin, entry.tool);
         JobError::new(Category::Transient, "TimeoutError", message).of_plugin(&self.plugin)
-    }
-
-    fn timeout_of(&self, tool: &str) -> Duration {
-        self.bounds.tools.get(tool).copied().unwrap_or(self.bounds.call)
     }
 
     fn spend_unasked(&mut self, now: Instant) {
