@@ -5,6 +5,7 @@ use hardpoint_model::ExitReason;
 use hardpoint_process::{Launcher, MemoryMode, Process};
 use hardpoint_supervisor::Hook;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 const STOP: Duration = Duration::from_secs(5);
@@ -144,16 +145,24 @@ async fn a_pipe_that_somebody_outside_holds_is_told_as_a_leak() {
 async fn what_a_killed_host_and_its_killed_shim_left_is_swept_at_the_next_start() {
     let data = tempfile::tempdir().unwrap();
     let scratch = data.path().join("scratch");
-    // No process has this number: it is above the kernel's own limit.
-    let dead = scratch.join("4194999-0");
-    let alive = scratch.join(format!("{}-0", std::process::id()));
-    for folder in [&dead, &alive] {
+    let launcher =
+        || Launcher::new(env!("CARGO_BIN_EXE_hardpoint").into(), &scratch, MemoryMode::detect()).unwrap();
+    let living = launcher();
+    let lock = std::fs::read_dir(&scratch).unwrap().next().unwrap().unwrap().path();
+    let alive = scratch.join(format!("{}-0", lock.file_stem().unwrap().display()));
+    // Its number may belong to somebody else by now: here to this very process.
+    let dead = scratch.join(format!("{}-1-0-0", std::process::id()));
+    let strange = scratch.join("not-ours");
+    std::fs::write(scratch.join(format!("{}-1-0.lock", std::process::id())), "").unwrap();
+    for folder in [&dead, &alive, &strange] {
         std::fs::create_dir_all(folder).unwrap();
         std::fs::write(folder.join("file"), "left behind").unwrap();
     }
-    let shim = env!("CARGO_BIN_EXE_hardpoint").into();
-    Launcher::new(shim, &scratch, MemoryMode::detect()).unwrap();
-    assert!(!dead.exists() && alive.exists());
+    drop(launcher());
+    let left = std::fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().path());
+    let (left, expected) = (left.collect::<BTreeSet<_>>(), BTreeSet::from([lock, alive, strange]));
+    assert_eq!(left, expected);
+    drop(living);
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use crate::control::{HostLine, Launch, Lines, ShimLine, line};
 use crate::limits::{LAUNCH_QUEUE, LAUNCH_TIMEOUT};
 use crate::living::Living;
 use crate::memory::MemoryMode;
-use crate::scratch::{self, TREE_VARIABLE};
+use crate::orphans::TREE_VARIABLE;
+use crate::owner::Owner;
+use crate::scratch;
 use crate::shim::SHIM_ARGUMENT;
 use crate::tree::{Remains, Tree};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -19,7 +21,6 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread;
 use tokio::net::UnixStream;
@@ -73,11 +74,9 @@ pub struct Launcher {
     shim: Arc<Path>,
     scratch_root: Arc<Path>,
     memory: Arc<MemoryMode>,
+    owner: Arc<Owner>,
     living: Living,
 }
-
-/// Counts the trees of this process, so that each has a name of its own whichever launcher starts it.
-static TREES: AtomicU64 = AtomicU64::new(0);
 
 struct SpawnRequest {
     command: Command,
@@ -87,9 +86,10 @@ struct SpawnRequest {
 impl Launcher {
     /// `shim` is the binary that becomes the shim when its first argument is [`SHIM_ARGUMENT`];
     /// scratch folders are made below `scratch_root`. What hosts that were killed together with their
-    /// shims left there is removed first.
+    /// shims left there, processes included, is ended and removed first: that blocks, for a bounded time.
     pub fn new(shim: PathBuf, scratch_root: &Path, memory: MemoryMode) -> io::Result<Self> {
         scratch::sweep(scratch_root, &memory);
+        let owner = Arc::new(Owner::claim(scratch_root)?);
         let (spawner, requests) = sync_channel::<SpawnRequest>(LAUNCH_QUEUE);
         thread::Builder::new().name("spawner".to_owned()).spawn(move || {
             for SpawnRequest { mut command, reply } in requests {
@@ -101,7 +101,7 @@ impl Launcher {
         })?;
         let memory = Arc::new(memory);
         let (shim, scratch_root) = (shim.into(), scratch_root.into());
-        Ok(Self { spawner, shim, scratch_root, memory, living: Living::none() })
+        Ok(Self { spawner, shim, scratch_root, memory, owner, living: Living::none() })
     }
 
     /// Who enforces memory limits.
@@ -123,7 +123,7 @@ impl Launcher {
     }
 
     async fn start(&self, spec: LaunchSpec) -> Result<Tree, LaunchError> {
-        let id = format!("{}-{}", std::process::id(), TREES.fetch_add(1, Ordering::Relaxed));
+        let id = self.owner.next_tree();
         let mut watch = self.memory.watch(&id, spec.memory_bytes_max);
         let (control, shim_end) = std::os::unix::net::UnixStream::pair().map_err(prepare("a socket"))?;
         let (stdout, stdout_end) = io::pipe().map_err(prepare("a pipe"))?;
@@ -134,8 +134,8 @@ impl Launcher {
         let shim = self.spawn(command).await?;
         let (pid, scratch, group) = (shim.id(), self.scratch_root.join(&id), watch.group().cloned());
         // The socket is declared after this, so it is closed before this is dropped: that ends the shim.
-        let remains =
-            Unclaimed(Some(Remains { tree: id, shim, scratch, group, alive: self.living.one_more() }));
+        let (owner, alive) = (Arc::clone(&self.owner), self.living.one_more());
+        let remains = Unclaimed(Some(Remains { tree: id, shim, scratch, group, owner, alive }));
         let control = to_tokio(control).map_err(prepare("a socket"))?;
         send_launch(&control, spec, &remains).await.map_err(LaunchError::Shim)?;
         let mut lines = Lines::default();

@@ -19,6 +19,8 @@ mod launch;
 pub mod limits;
 mod living;
 mod memory;
+mod orphans;
+mod owner;
 mod proc;
 mod scratch;
 mod shim;

@@ -46,9 +46,11 @@ impl Process {
     }
 
     /// The value of a variable in the environment it was started with.
-    pub(crate) fn environ_has(self, entry: &str) -> bool {
-        let environ = fs::read(format!("/proc/{}/environ", self.0)).unwrap_or_default();
-        environ.split(|&byte| byte == 0).any(|line| line == entry.as_bytes())
+    pub(crate) fn environ(self, variable: &str) -> Option<String> {
+        let environ = fs::read(format!("/proc/{}/environ", self.0)).ok()?;
+        let mut entries = environ.split(|&byte| byte == 0).filter_map(|line| std::str::from_utf8(line).ok());
+        let value = entries.find_map(|entry| entry.strip_prefix(variable)?.strip_prefix('='));
+        value.map(str::to_owned)
     }
 
     /// Processor time that it used, with that of the children it has waited for; 0 when it is gone.
@@ -58,11 +60,16 @@ impl Process {
 
     /// How long ago it was started; 0 when it is gone.
     pub fn age(self) -> Duration {
-        let started = self.stat_fields(19..20).and_then(|ticks| ticks.first().copied().map(of_ticks));
+        let started = self.started_ticks().map(of_ticks);
         let uptime = fs::read_to_string("/proc/uptime").unwrap_or_default();
         let uptime = uptime.split(' ').next().and_then(|seconds| seconds.parse().ok());
         let uptime = uptime.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         uptime.zip(started).map_or(Duration::ZERO, |(uptime, started)| uptime.saturating_sub(started))
+    }
+
+    /// When it was started, in ticks since the machine was; with its number it names one process until the next boot.
+    pub(crate) fn started_ticks(self) -> Option<u64> {
+        self.stat_fields(19..20)?.first().copied()
     }
 
     fn parent(self) -> Option<Process> {

@@ -8,13 +8,15 @@ use crate::launch::read_line;
 use crate::limits::{KILL_REPORT_TIMEOUT, START_TIME_STEP, SWEEP_PAUSE};
 use crate::living::Alive;
 use crate::memory::{Group, MemorySample, MemoryWatch};
+use crate::orphans::Orphans;
+use crate::owner::Owner;
 use crate::proc::{self, Process};
-use crate::scratch;
 use rustix::net::Shutdown;
 use rustix::process::{Pid, Signal as Unix};
 use std::io::{self, PipeReader};
 use std::path::PathBuf;
 use std::process::Child;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
@@ -159,6 +161,7 @@ pub(crate) struct Remains {
     pub(crate) shim: Child,
     pub(crate) scratch: PathBuf,
     pub(crate) group: Option<Group>,
+    pub(crate) owner: Arc<Owner>,
     pub(crate) alive: Alive,
 }
 
@@ -168,12 +171,15 @@ impl Remains {
         if !self.shim_ends_well() {
             let _ = self.shim.kill();
             let _ = self.shim.wait();
-            self.kill_marked();
+            let mut orphans = Orphans::default();
+            orphans.add(self.tree, self.group.clone());
+            orphans.end();
             let _ = std::fs::remove_dir_all(&self.scratch);
             if let Some(group) = &self.group {
                 group.remove();
             }
         }
+        drop(self.owner);
         drop(self.alive);
     }
 
@@ -192,19 +198,5 @@ impl Remains {
             }
         }
         false
-    }
-
-    /// The last resort when a shim was killed: its orphans are known by the mark in their environment.
-    fn kill_marked(&self) {
-        let start = Instant::now();
-        while start.elapsed() < KILL_REPORT_TIMEOUT {
-            let all = proc::all();
-            let alive = scratch::members(&all, &self.tree).filter(|process| process.is_alive());
-            let is_ours = |process: &Process| scratch::is_member(*process, &self.tree);
-            if alive.filter(|process| process.signal_if(Unix::KILL, || is_ours(process))).count() == 0 {
-                return;
-            }
-            thread::sleep(SWEEP_PAUSE);
-        }
     }
 }

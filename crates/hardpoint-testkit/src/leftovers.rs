@@ -44,11 +44,12 @@ impl Watched {
     fn picture(&self) -> BTreeSet<String> {
         let processes = marked_processes().into_iter().map(|process| process.to_string());
         let groups = control_groups().into_iter().map(|path| format!("control group {}", path.display()));
-        let scratch = self.data_dir.as_ref().map(|dir| dir.join("scratch"));
+        let scratch = self.data_dir.iter().flat_map(|dir| scratch_folders(dir));
+        let scratch = scratch.map(|path| format!("scratch folder {}", path.display()));
         let descriptors = self.descriptors_of.map(|pid| PathBuf::from(format!("/proc/{pid}/fd")));
         processes
             .chain(groups)
-            .chain(entries("scratch folder", scratch.as_deref()))
+            .chain(scratch)
             .chain(entries("shared memory", Some(Path::new("/dev/shm"))))
             .chain(entries("temporary file", self.temp_dir.as_deref()))
             .chain(entries("descriptor", descriptors.as_deref()))
@@ -63,15 +64,19 @@ pub fn left_by_host(host: u32, data_dir: &Path) -> Vec<String> {
         marked_processes().into_iter().filter(|one| one.is_of_host(host)).map(|one| one.to_string());
     let number = host.to_string();
     let is_its = |path: &PathBuf| {
-        path.file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| name.split('-').any(|part| part == number))
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.trim_start_matches("hardpoint-").split('-').next() == Some(&number)
     };
     let groups = control_groups().into_iter().filter(is_its);
-    let scratch = fs::read_dir(data_dir.join("scratch")).into_iter().flatten().flatten();
-    let scratch = scratch.map(|entry| entry.path()).filter(is_its);
+    let scratch = scratch_folders(data_dir).filter(is_its);
     let groups = groups.map(|path| format!("control group {}", path.display()));
     processes.chain(groups).chain(scratch.map(|path| format!("scratch folder {}", path.display()))).collect()
+}
+
+/// Those of trees. The lock of a dead host is no burden: the next one takes it away.
+fn scratch_folders(data_dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(data_dir.join("scratch")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir())
 }
 
 /// A link is told with what it leads to: that is all that is known of a descriptor.

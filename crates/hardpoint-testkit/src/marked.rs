@@ -15,7 +15,7 @@ const SHIM_TITLE: &str = "hardpoint:";
 pub struct MarkedProcess {
     /// Its number.
     pub process: Process,
-    /// Its tree, `<host>-<count>`; a shim has none.
+    /// Its tree, whose name begins with the number of its host; a shim has none.
     pub tree: Option<String>,
     /// Its command line.
     pub command: String,

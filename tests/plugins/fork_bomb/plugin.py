@@ -27,12 +27,15 @@ class ForkBombPlugin(Plugin):
     version = "1.0.0"
 
     @tool
-    def spread(self, count: int = 50, ending: str = "return", pid_file: str = "") -> list[int]:
+    def spread(
+        self, count: int = 50, ending: str = "return", pid_file: str = "", bare: bool = False
+    ) -> list[int]:
         """Leave `count` descendants behind, then `return` their pids, `hang`, or `crash`.
 
-        The pids are also written to `pid_file`, one a line, for endings that return nothing.
+        The pids are also written to `pid_file`, one a line, for endings that return nothing. With `bare` they have an
+        empty environment.
         """
-        pids = [fork_twice(index) for index in range(min(count, COUNT_MAX))]
+        pids = [fork_twice(index, bare) for index in range(min(count, COUNT_MAX))]
         if pid_file:
             with open(pid_file, "w", encoding="utf-8") as file:
                 file.writelines(f"{pid}\n" for pid in pids)
@@ -44,14 +47,14 @@ class ForkBombPlugin(Plugin):
         return pids
 
 
-def fork_twice(index: int) -> int:
+def fork_twice(index: int, bare: bool) -> int:
     """Start a process whose parent is gone; its pid."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         grandchild = os.fork()
         if grandchild == 0:
-            sleep_for_ever(index)
+            sleep_for_ever(index, bare)
         os.write(writer, struct.pack("=q", grandchild))
         os._exit(0)
     os.close(writer)
@@ -61,13 +64,15 @@ def fork_twice(index: int) -> int:
     return int(pid)
 
 
-def sleep_for_ever(index: int) -> None:
+def sleep_for_ever(index: int, bare: bool) -> None:
     for number in POLITE_SIGNALS:
         ignore(number)
     if index % 2 == 0:
         os.setsid()
     if index % 3 != 0:
         os.closerange(0, DESCRIPTORS_MAX)
+    if bare:
+        os.execve("/bin/sleep", ["sleep", "3600"], {})
     while True:
         time.sleep(3600)
 

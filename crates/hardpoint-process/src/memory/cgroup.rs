@@ -4,6 +4,7 @@
 
 use super::{MemoryMode, MemorySample};
 use crate::limits::CGROUP_REMOVE_TIMEOUT;
+use crate::proc::Process;
 use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -61,6 +62,12 @@ impl Group {
         self.path.join("cgroup.procs")
     }
 
+    /// Whoever is in it.
+    pub(crate) fn processes(&self) -> Vec<Process> {
+        let list = fs::read_to_string(self.procs_file()).unwrap_or_default();
+        list.lines().filter_map(|line| line.trim().parse().ok()).map(Process).collect()
+    }
+
     pub(super) fn sample(&self) -> MemorySample {
         if self.v2 {
             let current_bytes = self.number("memory.current");
@@ -113,13 +120,13 @@ fn parent_of(mode: &MemoryMode) -> Option<(&Path, bool)> {
 }
 
 /// Removes the empty groups whose trees `is_dead` says are gone; their shim and host were both killed.
-pub(super) fn sweep(mode: &MemoryMode, is_dead: impl Fn(&str) -> bool) -> usize {
-    let Some((parent, _)) = parent_of(mode) else { return 0 };
+pub(super) fn sweep(mode: &MemoryMode, is_dead: impl Fn(&str) -> bool) {
+    let Some((parent, _)) = parent_of(mode) else { return };
     let groups = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path());
     let tree = |group: &PathBuf| Some(group.file_name()?.to_str()?.strip_prefix(PREFIX)?.to_owned());
-    groups
-        .filter(|group| tree(group).is_some_and(|tree| is_dead(&tree)) && fs::remove_dir(group).is_ok())
-        .count()
+    for group in groups.filter(|group| tree(group).is_some_and(|tree| is_dead(&tree))) {
+        let _ = fs::remove_dir(group);
+    }
 }
 
 /// The first place where a group with a memory limit can be made, as far as looking can tell. Nothing is

@@ -50,9 +50,14 @@ impl MemoryMode {
         cgroup::places()
     }
 
-    /// Removes the groups of trees that are gone.
-    pub(crate) fn sweep(&self, is_dead: impl Fn(&str) -> bool) -> usize {
-        cgroup::sweep(self, is_dead)
+    /// Removes the empty groups of trees that are gone.
+    pub(crate) fn sweep(&self, is_dead: impl Fn(&str) -> bool) {
+        cgroup::sweep(self, is_dead);
+    }
+
+    /// The group that a tree may have had, whatever its limit was.
+    pub(crate) fn group(&self, tree: &str) -> Option<Group> {
+        Group::of(self, tree, u64::MAX)
     }
 
     pub(crate) fn watch(&self, tree: &str, limit_bytes: Option<u64>) -> MemoryWatch {

@@ -6,7 +6,7 @@ use super::http::{Answer, Http};
 use super::ledger::{Ledger, Submission};
 use super::work::{Kind, Step, Work};
 use crate::random::Random;
-use hardpoint_testkit::{MarkedProcess, marked_processes};
+use hardpoint_testkit::{MarkedProcess, marked_processes, parent_of};
 use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,8 @@ const CANCELLED_PERCENT: u64 = 80;
 const NAMED_PERCENT: u64 = 40;
 /// How many requests are given up before their answer comes.
 const LOST_PERCENT: u64 = 12;
+/// How often its shim is killed instead of a worker, where that may be.
+const SHIM_PERCENT: u64 = 50;
 
 /// One thing to do.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +64,8 @@ pub(super) struct Client {
     pub(super) random: Random,
     /// The process of the server.
     pub(super) host: u32,
+    /// Whether shims are killed besides workers.
+    pub(super) shims_too: bool,
 }
 
 impl Client {
@@ -177,17 +181,21 @@ impl Client {
         self.post(&path, Some(&json!({"args": step.args(0)}))).await;
     }
 
-    /// Ends a worker from outside. Not its shim: whatever that held would be nobody's once the host is dead, too.
+    /// Ends a worker from outside, or its shim.
     async fn kill_worker(&mut self) {
         let Answer::Said(200, plugins) = self.http.get("/v1/plugins").await else { return };
         let plugin = plugins.get(usize::try_from(self.random.below(3)).unwrap_or(0));
         let pid =
             plugin.and_then(|plugin| plugin.get("pid")?.as_u64()).and_then(|pid| u32::try_from(pid).ok());
         let is_it = |one: &MarkedProcess| Some(one.process.0) == pid && one.is_of_host(self.host);
-        let worker = marked_processes().into_iter().find(is_it);
-        let worker = worker.and_then(|one| Pid::from_raw(i32::try_from(one.process.0).ok()?));
-        if let Some(worker) = worker {
-            let _ = rustix::process::kill_process(worker, Signal::KILL);
+        let marked = marked_processes();
+        let Some(worker) = marked.iter().find(|one| is_it(one)) else { return };
+        let parent = parent_of(worker.process.0);
+        let shim = marked.iter().find(|one| one.tree.is_none() && Some(one.process.0) == parent);
+        let shim = shim.filter(|_| self.shims_too && self.random.chance(SHIM_PERCENT));
+        let victim = shim.unwrap_or(worker).process.0;
+        if let Some(victim) = i32::try_from(victim).ok().and_then(Pid::from_raw) {
+            let _ = rustix::process::kill_process(victim, Signal::KILL);
         }
     }
 

@@ -45,7 +45,8 @@ pub(super) struct Plan {
     pub(super) on_host_loss: &'static str,
     /// `jobs.running_max` of this server.
     pub(super) running_max: u64,
-    /// Whether the next server starts while this one's workers may still be dying.
+    /// Whether the next server starts while this one's workers may still be dying. Only then shims are killed, too:
+    /// what host and shim can no longer clear away is the next server's to end.
     pub(super) next_at_once: bool,
 }
 

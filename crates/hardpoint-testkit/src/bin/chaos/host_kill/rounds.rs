@@ -145,7 +145,7 @@ impl Stage {
             let (http, ledger, random) =
                 (Http::to(address.clone())?, Arc::clone(&self.ledger), random.branch());
             clients.spawn_on(
-                Client { http, ledger, random, host }.live(over.subscribe()),
+                Client { http, ledger, random, host, shims_too: plan.next_at_once }.live(over.subscribe()),
                 self.runtime.handle(),
             );
         }
@@ -171,9 +171,9 @@ impl Stage {
 
     /// Brings everything to rest, and judges.
     fn settle(&mut self) -> Result<String> {
-        self.look_at_last_grave()?;
         self.folder.configure("retry", RUNNING_MAX_AT_REST)?;
         let mut server = self.folder.start()?;
+        self.look_at_graves()?;
         let address = self.folder.address(&mut server)?;
         self.servers.send_replace(Some(address.clone()));
         let http = Http::to(address)?;
