@@ -27,14 +27,14 @@ use anyhow::Result;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Measure calls, bytes, starts, deaths, memory, guards, the server and jobs, and write benches/RESULTS.md.
+/// Measure calls, bytes, starts, deaths, memory, guards, the server, jobs and pipelines, and write benches/RESULTS.md.
 #[derive(Parser)]
 #[command(name = "hardpoint-bench")]
 struct Cli {
     /// Fewer repetitions: good enough to see a change by half, not by a tenth.
     #[arg(long)]
     quick: bool,
-    /// Only these: calls, flight, bytes, start, death, memory, guards, http, health, jobs. The results file is left alone.
+    /// Only these: calls, flight, bytes, start, death, memory, guards, http, health, jobs, pipelines. The results file is left alone.
     #[arg(value_name = "NAME")]
     only: Vec<String>,
     /// Be the host of that many idle workers and print the own size; used by the memory benchmark.
@@ -48,7 +48,7 @@ struct Cli {
 /// One promise: its name on the command line and its measurement.
 type Bench = (&'static str, fn(&Stage, Effort, &mut Report) -> Result<()>);
 
-const BENCHES: [Bench; 10] = [
+const BENCHES: [Bench; 11] = [
     ("calls", calls::one_at_a_time),
     ("flight", calls::many_in_flight),
     ("bytes", bytes::measure),
@@ -59,6 +59,7 @@ const BENCHES: [Bench; 10] = [
     ("http", http::measure),
     ("health", health::measure),
     ("jobs", jobs::measure),
+    ("pipelines", jobs::pipelines),
 ];
 
 fn main() -> ExitCode {

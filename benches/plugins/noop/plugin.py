@@ -13,10 +13,28 @@ class Noop(Plugin):
 
     name = "noop"
     version = "1.0.0"
+    held = b""
 
     @tool
     async def nothing(self) -> None:
         """Return at once."""
+
+    @tool
+    async def empty(self) -> dict[str, object]:
+        """Pass nothing on."""
+        return {}
+
+    @tool
+    async def hold(self, bytes: int) -> dict[str, object]:
+        """Pass on that many bytes, the same ones each time."""
+        if len(self.held) != bytes:
+            self.held = b"\x07" * bytes
+        return {"data": self.held}
+
+    @tool
+    async def weigh(self, data: memoryview) -> dict[str, object]:
+        """Look at what was passed on without taking a copy."""
+        return {"bytes": data.nbytes}
 
     @tool
     async def now(self) -> int:

@@ -80,8 +80,8 @@ impl Ground {
 
 impl Host {
     /// Hands in a job. When this returns, it is on disk.
-    pub(super) async fn submit(&self, plugin: &str, tool: &str) -> Result<JobId> {
-        submit(&self.jobs, plugin, tool).await
+    pub(super) async fn submit(&self, work: Work) -> Result<JobId> {
+        submit(&self.jobs, work).await
     }
 
     /// The clock of the tool `now` when the job was in it, in nanoseconds.
@@ -101,13 +101,13 @@ impl Host {
     }
 }
 
-pub(super) async fn submit(jobs: &Jobs, plugin: &str, tool: &str) -> Result<JobId> {
-    let submission = Submission {
-        work: Work::Tool { plugin: plugin.parse()?, tool: tool.to_owned(), args: Map::new() },
-        priority: 0,
-        idempotency_key: None,
-    };
-    Ok(jobs.submit(submission).await?)
+pub(super) async fn submit(jobs: &Jobs, work: Work) -> Result<JobId> {
+    Ok(jobs.submit(Submission { work, priority: 0, idempotency_key: None }).await?)
+}
+
+/// One tool without arguments.
+pub(super) fn tool(plugin: &str, tool: &str) -> Result<Work> {
+    Ok(Work::Tool { plugin: plugin.parse()?, tool: tool.to_owned(), args: Map::new() })
 }
 
 /// Waits for the next job to end, which must be well; its id.

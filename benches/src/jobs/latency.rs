@@ -3,7 +3,7 @@
 //! Owns the moments: the beginning is what the tool itself saw on the clock that all processes share.
 
 use super::disk::Disk;
-use super::host::{Ground, Host, NOOP, next_end, now_ns, runtime, submit};
+use super::host::{Ground, Host, NOOP, next_end, now_ns, runtime, submit, tool};
 use crate::report::{Report, Row, show};
 use crate::samples::{Effort, ROUNDS, Rounds, Samples};
 use anyhow::Result;
@@ -90,7 +90,7 @@ pub(super) async fn one_at_a_time(host: &Host, count: u32) -> Result<Times> {
     let (mut asked, mut times) = (Vec::new(), Times::default());
     for _ in 0..count {
         let begun = now_ns();
-        let job = host.submit(NOOP, "now").await?;
+        let job = host.submit(tool(NOOP, "now")?).await?;
         times.acknowledged.push(Duration::from_nanos(now_ns() - begun));
         while next_end(&mut events).await? != job {}
         times.over.push(Duration::from_nanos(now_ns() - begun));
@@ -120,7 +120,7 @@ async fn paced(host: &Host, count: u32) -> Result<Times> {
         let jobs = host.jobs.clone();
         submissions.spawn(async move {
             let begun = now_ns();
-            let job = submit(&jobs, NOOP, "now").await?;
+            let job = submit(&jobs, tool(NOOP, "now")?).await?;
             Ok((job, begun, now_ns()))
         });
     }

@@ -7,11 +7,13 @@ mod backlog;
 mod disk;
 mod host;
 mod latency;
+mod pipelines;
 mod redis;
 mod throughput;
 
 use disk::Disk;
 pub(crate) use disk::folder;
+pub(crate) use pipelines::measure as pipelines;
 
 use crate::report::Report;
 use crate::samples::Effort;

@@ -3,7 +3,7 @@
 //! Owns the many who hand in. Must not know what a disk can do alone.
 
 use super::disk::Disk;
-use super::host::{Ground, Host, NOOP, next_end, runtime, submit};
+use super::host::{Ground, Host, NOOP, next_end, runtime, submit, tool};
 use crate::report::{Report, Row, show};
 use crate::samples::{Effort, ROUNDS, Rounds, Samples};
 use crate::served::Served;
@@ -94,7 +94,7 @@ async fn through_the_engine(host: &Host, count: u32) -> Result<(Duration, Sample
             let mut samples = Vec::new();
             for _ in 0..count / SUBMITTERS {
                 let asked = Instant::now();
-                submit(&jobs, NOOP, "nothing").await?;
+                submit(&jobs, tool(NOOP, "nothing")?).await?;
                 samples.push(asked.elapsed());
             }
             Ok(samples)

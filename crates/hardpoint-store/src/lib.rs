@@ -76,7 +76,7 @@ impl Store {
     /// Makes all of it true, or none. When this returns `Ok` it survives the loss of power. Commits take effect
     /// in the order of the calls. Once the disk has refused one, all of the same or an earlier `epoch` are refused.
     pub async fn commit(&self, epoch: u64, ops: Vec<Op>) -> Result<Committed, StoreError> {
-        self.enqueue(epoch, ops.into()).await
+        self.one(Some(epoch), ops).await
     }
 
     /// The same for what has no place in the order of anything else: it is neither refused because of what was refused
@@ -85,7 +85,21 @@ impl Store {
         &self,
         ops: Vec<Op>,
     ) -> impl Future<Output = Result<Committed, StoreError>> + Send + use<> {
-        self.writer.enqueue(None, ops.into())
+        self.one(None, ops)
+    }
+
+    fn one(
+        &self,
+        epoch: Option<u64>,
+        ops: Vec<Op>,
+    ) -> impl Future<Output = Result<Committed, StoreError>> + Send + use<> {
+        let answer = self.writer.enqueue(vec![(epoch, ops.into())]).pop();
+        async move {
+            match answer {
+                Some(answer) => answer.await,
+                None => Err(StoreError::Closed),
+            }
+        }
     }
 
     /// Why the last thing that was to be written was not; `None` when it was.
@@ -93,13 +107,13 @@ impl Store {
         self.writer.trouble()
     }
 
-    /// The same, with its place in the order taken now and not when the future is first polled.
+    /// The same for several that share one wait for the disk, each with an answer of its own. Their places in the order
+    /// are taken now and not when the answers are first polled.
     pub fn enqueue(
         &self,
-        epoch: u64,
-        ops: Arc<[Op]>,
-    ) -> impl Future<Output = Result<Committed, StoreError>> + Send + use<> {
-        self.writer.enqueue(Some(epoch), ops)
+        commits: Vec<(u64, Arc<[Op]>)>,
+    ) -> Vec<impl Future<Output = Result<Committed, StoreError>> + Send + use<>> {
+        self.writer.enqueue(commits.into_iter().map(|(epoch, ops)| (Some(epoch), ops)).collect())
     }
 
     /// The number of the last event that is on disk.

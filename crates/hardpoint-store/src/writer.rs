@@ -26,7 +26,8 @@ struct Commit {
 
 /// What waits for the thread.
 enum Asked {
-    Commit(Commit),
+    /// They share one transaction, and so one wait for the disk.
+    Commits(Vec<Commit>),
     Prune(Plan, oneshot::Sender<Result<(), StoreError>>),
     Close(oneshot::Sender<()>),
 }
@@ -94,17 +95,25 @@ impl Writer {
         Ok(Self { queue, trouble, last_event, _thread: Arc::new(Joined(Some(thread))) })
     }
 
+    /// One answer for each, in their order.
     pub(crate) fn enqueue(
         &self,
-        epoch: Option<u64>,
-        ops: Arc<[Op]>,
-    ) -> impl Future<Output = Answer> + Send + use<> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.send(Asked::Commit(Commit { epoch, ops, reply: Some(reply) }));
-        async move {
-            sent?;
-            answer.await.unwrap_or(Err(StoreError::Closed))
-        }
+        commits: Vec<(Option<u64>, Arc<[Op]>)>,
+    ) -> Vec<impl Future<Output = Answer> + Send + use<>> {
+        let commits = commits.into_iter().map(|(epoch, ops)| {
+            let (reply, answer) = oneshot::channel();
+            (Commit { epoch, ops, reply: Some(reply) }, answer)
+        });
+        let (commits, answers): (Vec<_>, Vec<_>) = commits.unzip();
+        let sent = self.send(Asked::Commits(commits));
+        let answers = answers.into_iter().map(|answer| {
+            let sent = sent.clone();
+            async move {
+                sent?;
+                answer.await.unwrap_or(Err(StoreError::Closed))
+            }
+        });
+        answers.collect()
     }
 
     pub(crate) async fn prune(&self, plan: Plan) -> Result<(), StoreError> {
@@ -155,10 +164,12 @@ impl Thread {
             let (mut group, mut prunes) = (Vec::with_capacity(waiting.len()), Vec::new());
             for one in waiting.drain(..) {
                 match one {
-                    Asked::Commit(commit) if closed.is_none() => group.extend(self.admit(commit)),
+                    Asked::Commits(commits) if closed.is_none() => {
+                        group.extend(commits.into_iter().filter_map(|commit| self.admit(commit)));
+                    }
                     Asked::Prune(plan, reply) if closed.is_none() => prunes.push((plan, reply)),
                     // Dropped: whoever sent it learns that the store is closed.
-                    Asked::Commit(_) | Asked::Prune(..) => {}
+                    Asked::Commits(_) | Asked::Prune(..) => {}
                     Asked::Close(whom) => closed = Some(whom),
                 }
             }

@@ -5,6 +5,7 @@
 use crate::limits::{BLOB_BYTES_MAX, BLOB_INLINE_BYTES_MAX};
 use bytes::Bytes;
 use rustix::fs::{MemfdFlags, SealFlags};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -97,6 +98,21 @@ impl SharedBlob {
             return Err(format!("a memory file of {size} bytes announced as {len}"));
         }
         Ok(Self { fd, len })
+    }
+
+    /// Copies all of it into `file`, inside the kernel.
+    pub fn write_to(&self, file: &File) -> io::Result<()> {
+        let mut at = 0;
+        while at < self.len {
+            let rest = usize::try_from(self.len - at).unwrap_or(usize::MAX);
+            // At explicit offsets: the position of the descriptor is shared with the worker that sent it.
+            match rustix::fs::sendfile(file, &self.fd, Some(&mut at), rest) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
     }
 
     fn read(&self) -> io::Result<Vec<u8>> {

@@ -12,7 +12,7 @@ use hardpoint_store::{Form, KeptBlob, Output, Store, StoreError};
 use hardpoint_wire::{Blob, Payload};
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -152,10 +152,10 @@ impl Outputs {
 fn write(folder: &Path, prefix: &str, blobs: &[Blob]) -> io::Result<Vec<KeptBlob>> {
     let one = |(number, blob): (usize, &Blob)| match blob {
         Blob::Inline(bytes) => Ok(KeptBlob::Inline(bytes.to_vec())),
-        Blob::Shared(_) => {
+        Blob::Shared(shared) => {
             let name = format!("{prefix}-{number}");
             let path = folder.join(&name);
-            let written = File::create(&path).and_then(|mut file| file.write_all(&blob.to_bytes()?));
+            let written = File::create(&path).and_then(|file| shared.write_to(&file));
             written.inspect_err(|_| drop(fs::remove_file(&path)))?;
             Ok(KeptBlob::File { name, length: blob.len() })
         }

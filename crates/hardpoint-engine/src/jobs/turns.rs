@@ -18,6 +18,9 @@ use tokio::task::JoinSet;
 
 type Write = Pin<Box<dyn Future<Output = (u64, Result<Committed, StoreError>)> + Send>>;
 
+/// An epoch, and what is to be true on disk.
+type Commit = (u64, Arc<[Op]>);
+
 pub(super) struct Loop {
     host: call::Host,
     shared: Arc<Shared>,
@@ -86,14 +89,19 @@ impl Loop {
         }
         let engine = &self.host.engine;
         self.core.on(input, &|instance: &str| call::places(engine, instance), Now::read());
+        // What one input leads to is written with one wait for the disk: the end of a stage and the beginning of the next.
+        let mut writes = Vec::new();
         for effect in self.core.take_effects() {
-            self.carry_out(effect);
+            self.carry_out(effect, &mut writes);
+        }
+        if !writes.is_empty() {
+            self.write(writes);
         }
     }
 
-    fn carry_out(&mut self, effect: Effect<Reply>) {
+    fn carry_out(&mut self, effect: Effect<Reply>, writes: &mut Vec<(u64, Commit)>) {
         match effect {
-            Effect::Write { number, epoch, ops } => self.write(number, epoch, ops),
+            Effect::Write { number, epoch, ops } => writes.push((number, (epoch, ops))),
             Effect::Start(called) => self.start(*called),
             Effect::Stop { job } => self.stops.stop(job),
             Effect::Reload { job, plugin } => self.reload(job, plugin),
@@ -104,9 +112,11 @@ impl Loop {
     }
 
     /// The store takes commits in the order in which this is called: the queue is entered right here.
-    fn write(&mut self, number: u64, epoch: u64, ops: Arc<[Op]>) {
-        let commit = self.shared.store.enqueue(epoch, ops);
-        self.writes.push_back(Box::pin(async move { (number, commit.await) }));
+    fn write(&mut self, writes: Vec<(u64, Commit)>) {
+        let (numbers, commits): (Vec<u64>, Vec<_>) = writes.into_iter().unzip();
+        for (number, commit) in numbers.into_iter().zip(self.shared.store.enqueue(commits)) {
+            self.writes.push_back(Box::pin(async move { (number, commit.await) }));
+        }
     }
 
     fn start(&mut self, called: Called) {
