@@ -337,7 +337,7 @@ fn the_same_input_gives_the_same_output_and_the_same_order_of_events() {
         (result(&server, &id), messages(&server, &id), kinds)
     };
     let first = run();
-    for _ in 1..25 {
+    for _ in 1..100 {
         assert_eq!(run(), first);
     }
     server.stop();

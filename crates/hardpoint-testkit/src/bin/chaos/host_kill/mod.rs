@@ -14,6 +14,7 @@ mod clients;
 mod follower;
 mod http;
 mod ledger;
+mod messages;
 mod plan;
 mod rounds;
 mod server;

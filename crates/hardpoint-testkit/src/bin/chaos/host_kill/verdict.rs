@@ -4,6 +4,7 @@
 
 use super::follower::Told;
 use super::ledger::{Ledger, Submission, Wish};
+use super::messages;
 use super::tries;
 use super::witness::Record;
 use super::work::End;
@@ -53,6 +54,10 @@ pub(super) fn judge(evidence: Evidence<'_>) -> Vec<String> {
     let unknown = record.keys().filter(|job| !by_job.contains_key(*job));
     faults.extend(unknown.map(|job| format!("job {job} was run, and the database knows of no try")));
     faults.extend(of_events(&contents.events, &told.events));
+    if contents.events.first().is_some_and(|event| event.number == 1) {
+        let runs = contents.jobs.iter().filter(|job| job.stages.len() > 1 && job.status.is_terminal());
+        faults.extend(messages::judge(runs, &contents.events));
+    }
     faults
 }
 
@@ -242,7 +247,7 @@ mod tests {
             world.contents.attempts[1].ended.as_mut().unwrap().ended_at = far;
         });
         check(&["completed in try 2"], |world| world.contents.results.clear());
-        check(&["has 2 stages"], |world| {
+        check(&["has 2 stages", "stage 0 of job", "stage 1 of job"], |world| {
             let stage = world.contents.jobs[0].stages[0].clone();
             world.contents.jobs[0].stages.push(stage);
         });

@@ -70,7 +70,7 @@ const WILD: [(u64, Kind); 5] = [
 const WILD_PERCENT: u64 = 20;
 
 /// How many jobs are runs of several stages.
-const RUN_PERCENT: u64 = 15;
+const RUN_PERCENT: u64 = 30;
 
 /// A job to be, without the number that its submission gives it.
 #[derive(Debug, Clone)]
