@@ -95,3 +95,6 @@ pub const ERROR_FIELDS_MAX: usize = 100;
 
 /// Bytes of the name of a wrong field.
 pub const ERROR_FIELD_BYTES_MAX: usize = 400;
+
+/// Jobs that wait or run: a hundred thousand take about 200 MB of memory.
+pub const JOBS_PENDING_MAX: u32 = 200_000;

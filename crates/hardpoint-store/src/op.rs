@@ -160,7 +160,7 @@ pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<Committed, St
     Ok(committed)
 }
 
-fn with_key(connection: &Connection, key: Option<&str>) -> Result<Option<JobId>, StoreError> {
+pub(crate) fn with_key(connection: &Connection, key: Option<&str>) -> Result<Option<JobId>, StoreError> {
     let Some(key) = key else { return Ok(None) };
     let mut find = connection.prepare_cached("SELECT id FROM jobs WHERE idempotency_key = ?1")?;
     let id: Option<String> = find.query_row([key], |row| row.get(0)).optional()?;

@@ -5,6 +5,7 @@
 use crate::Store;
 use crate::error::StoreError;
 use crate::limits::{CLOSE_PATIENCE, PAGE_MAX, READERS};
+use crate::op::with_key;
 use crate::open::readable;
 use crate::rows;
 use hardpoint_model::job::{Job, JobId, JobStatus, NewJob, Stage};
@@ -80,6 +81,11 @@ impl Store {
             found.map(|job| with_stages(connection, job)).transpose()
         })
         .await
+    }
+
+    /// The job that was submitted under this name of the client's.
+    pub async fn job_of_key(&self, key: String) -> Result<Option<JobId>, StoreError> {
+        self.read(move |connection| with_key(connection, Some(&key))).await
     }
 
     /// Some of the jobs, newest first.

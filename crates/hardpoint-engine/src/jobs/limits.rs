@@ -1,7 +1,7 @@
 //! Every bound of jobs, in one place.
 
-/// Jobs that wait or run, when nothing else is said; more are refused. A hundred thousand take about 200 MB.
-pub const PENDING_MAX: usize = 200_000;
+/// Jobs that wait or run, when nothing else is said; more are refused. It is also the most that can be said.
+pub const PENDING_MAX: usize = hardpoint_model::limits::JOBS_PENDING_MAX as usize;
 /// Bytes of a stage's arguments that are kept in memory while it waits; larger ones are read when it starts.
 pub const ARGS_KEPT_BYTES_MAX: usize = 512;
 /// Bytes of a stage's result as JSON, about; the store takes half as much again.

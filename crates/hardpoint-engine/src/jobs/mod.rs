@@ -133,11 +133,28 @@ impl Jobs {
                 (new, Some(resumed))
             }
         };
-        (new.job.priority, new.job.idempotency_key) = (priority, idempotency_key);
+        (new.job.priority, new.job.idempotency_key) = (priority, idempotency_key.clone());
         let (reply, answer) = oneshot::channel();
         let input = Input::Submit { new: Box::new(new), resumed, reply };
-        let accepted = self.ask(input, answer).await.map_err(SubmitError::Queue)?;
-        accepted.ok_or(SubmitError::Queue(JobRefusal::Stopping))
+        match self.ask(input, answer).await {
+            Ok(accepted) => accepted.ok_or(SubmitError::Queue(JobRefusal::Stopping)),
+            Err(refusal) => match self.accepted_before(&refusal, idempotency_key).await {
+                Some(job) => Ok(job),
+                None => Err(SubmitError::Queue(refusal)),
+            },
+        }
+    }
+
+    /// A queue that is full has no place for another job, but for the name of one that it has.
+    async fn accepted_before(&self, refusal: &JobRefusal, key: Option<String>) -> Option<JobId> {
+        match refusal {
+            JobRefusal::QueueFull(_) => self.shared.store.job_of_key(key?).await.ok().flatten(),
+            JobRefusal::NotAlive(_)
+            | JobRefusal::NotPending(_)
+            | JobRefusal::Busy
+            | JobRefusal::Store(_)
+            | JobRefusal::Stopping => None,
+        }
     }
 
     fn of_tool(

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::TracebackPolicy;
 use crate::job::OnHostLoss;
 use crate::limits::{
-    BODY_MB_MAX, EVENTS_KEPT_MAX, LOG_FILE_MB_MAX, LOG_FILES_MAX, REQUESTS_PER_SECOND_MAX, STARTS_AT_ONCE_MAX,
+    BODY_MB_MAX, EVENTS_KEPT_MAX, JOBS_PENDING_MAX, LOG_FILE_MB_MAX, LOG_FILES_MAX, REQUESTS_PER_SECOND_MAX,
+    STARTS_AT_ONCE_MAX,
 };
 use crate::restart::{FailOn, Restart, RestartPolicy};
 use crate::seconds::Seconds;
@@ -120,6 +121,9 @@ pub struct Jobs {
     /// How many jobs run at the same time, over all plugins.
     #[schemars(range(min = 1, max = 10_000))]
     pub running_max: u32,
+    /// How many jobs wait or run; more are refused.
+    #[schemars(range(min = 1, max = JOBS_PENDING_MAX))]
+    pub pending_max: u32,
     /// How often a job that failed for a reason that may pass is tried again.
     #[schemars(range(min = 0, max = 100))]
     pub retries_max: u32,
@@ -298,6 +302,7 @@ impl Default for Jobs {
     fn default() -> Self {
         Self {
             running_max: 64,
+            pending_max: JOBS_PENDING_MAX,
             retries_max: 1,
             attempts_max: 5,
             on_host_loss: OnHostLoss::default(),

@@ -53,6 +53,7 @@ pub(crate) fn submit_docs(op: TransformOperation) -> TransformOperation {
             Code::PluginNotFound,
             Code::ToolNotFound,
             Code::InvalidArgument,
+            Code::ArgumentsInvalid,
             Code::ArgumentsTooLarge,
             Code::PluginDisabled,
             Code::PipelineNotFound,

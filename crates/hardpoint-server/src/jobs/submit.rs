@@ -1,6 +1,7 @@
 //! `POST /v1/jobs`: a job is handed in, and is on disk when the answer is sent.
 //!
-//! Owns the shape of the body. Must not know tools: whether arguments fit is theirs to say when the job runs.
+//! Owns the shape of the body. Must not know tools: whether arguments fit is theirs to say, now if they are known, else
+//! when the job runs.
 
 use super::body::{self, Fields, fits};
 use super::failure;
@@ -9,14 +10,14 @@ use crate::extract::{JobPath, Path};
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, JOB_ARGS_BYTES_MAX, PIPELINE_ID_CHARS_MAX};
 use crate::pipelines::definition;
 use crate::problem::{Code, Problem};
-use crate::run::{aside, check_markers, may_hold_markers, misfit, of_refusal, refused};
+use crate::run::{aside, check, checked_markers, may_hold_markers, misfit, of_refusal, refused};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use hardpoint_engine::Refusal;
 use hardpoint_engine::jobs::{Submission, Work};
+use hardpoint_engine::{Engine, Refusal};
 use hardpoint_model::job::{JobId, JobStatus};
 use hardpoint_model::limits::{INSTANCE_ID_CHARS_MAX, PLUGIN_NAME_CHARS_MAX, TOOL_NAME_CHARS_MAX};
 use hardpoint_model::{Pipeline, PluginRef};
@@ -86,8 +87,16 @@ pub(super) struct Submitted {
 /// `POST /v1/jobs`
 pub(crate) async fn submit(State(app): Shared, request: Request<Body>) -> Result<Response, Problem> {
     let (headers, text) = body::read(request, app.settings.body_bytes_max).await?;
-    let in_header = key_of(&headers)?;
-    let mut submission = aside(text.len(), move || of_json(&text)).await??;
+    let (in_header, bytes) = (key_of(&headers)?, text.len());
+    let engine = app.engine.clone();
+    let read = move || {
+        let submission = of_json(&text)?;
+        if let Work::Tool { plugin, tool, args } = &submission.work {
+            check_tool(&engine, plugin, tool, &arguments(args.clone(), &text)?)?;
+        }
+        Ok::<_, Problem>(submission)
+    };
+    let mut submission = aside(bytes, read).await??;
     submission.idempotency_key = in_header.or(submission.idempotency_key);
     accept(&app, submission).await
 }
@@ -103,9 +112,6 @@ pub(crate) async fn rerun(
 }
 
 async fn accept(app: &App, submission: Submission) -> Result<Response, Problem> {
-    if let Work::Tool { plugin, tool, .. } = &submission.work {
-        check_tool(app, plugin, tool)?;
-    }
     let named = submission.idempotency_key.is_some();
     let job_id = app.jobs.submit(submission).await.map_err(failure::submission)?;
     // Only a name can have brought an earlier job; it is kept, whether it can be read just now or not.
@@ -150,7 +156,7 @@ fn of_tool(fields: &mut Fields, text: &[u8]) -> Result<Work, Problem> {
     if fields.object("input")?.is_some() {
         return Err(misfit("/input", "`input` is what a pipeline is given; a tool has `args`"));
     }
-    let args = check_args(args, "args", text)?;
+    check_size(&args, "args", text)?;
     // What cannot be a name is the name of nothing.
     let plugin: PluginRef = name.parse().map_err(|_| no_plugin(&name))?;
     Ok(Work::Tool { plugin, tool, args })
@@ -168,7 +174,9 @@ fn of_pipeline(
             return Err(misfit(&format!("/{of_tools}"), &detail));
         }
     }
-    let input = check_args(fields.object("input")?.unwrap_or_default(), "input", text)?;
+    let input = fields.object("input")?.unwrap_or_default();
+    check_size(&input, "input", text)?;
+    arguments(input.clone(), text)?;
     match (pipeline, saved) {
         (Some(pipeline), None) => {
             let definition = definition(pipeline, "/pipeline")?;
@@ -179,27 +187,25 @@ fn of_pipeline(
     }
 }
 
-/// Arguments that the store and a worker can take.
-fn check_args(args: Map<String, Value>, name: &str, text: &[u8]) -> Result<Map<String, Value>, Problem> {
-    let args = Value::Object(args);
+/// Arguments that the store can take.
+fn check_size(args: &Map<String, Value>, name: &str, text: &[u8]) -> Result<(), Problem> {
     // Written anew, a number can be longer than it was: `1e15` has four characters, and then eighteen.
-    if text.len() > JOB_ARGS_BYTES_MAX / 8 {
-        let bytes = serde_json::to_vec(&args).map_or(usize::MAX, |text| text.len());
-        if bytes > JOB_ARGS_BYTES_MAX {
-            let detail = format!("the arguments of a job may have {JOB_ARGS_BYTES_MAX} bytes as JSON");
-            let problem = Problem::new(Code::ArgumentsTooLarge, detail).at(format!("/{name}"));
-            return Err(problem.hint("pass the path of a file instead"));
-        }
+    if text.len() <= JOB_ARGS_BYTES_MAX / 8 {
+        return Ok(());
     }
-    if may_hold_markers(text) {
-        check_markers(&args)?;
+    let bytes = serde_json::to_vec(args).map_or(usize::MAX, |text| text.len());
+    if bytes <= JOB_ARGS_BYTES_MAX {
+        return Ok(());
     }
-    match args {
-        Value::Object(args) => Ok(args),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(misfit(&format!("/{name}"), &format!("`{name}` must be an object")))
-        }
-    }
+    let detail = format!("the arguments of a job may have {JOB_ARGS_BYTES_MAX} bytes as JSON");
+    let problem = Problem::new(Code::ArgumentsTooLarge, detail).at(format!("/{name}"));
+    Err(problem.hint("pass the path of a file instead"))
+}
+
+/// Arguments as a worker is given them, if what stands for binary data in them can be.
+fn arguments(args: Map<String, Value>, text: &[u8]) -> Result<Value, Problem> {
+    let args = Value::Object(args);
+    if may_hold_markers(text) { checked_markers(args) } else { Ok(args) }
 }
 
 fn no_plugin(name: &str) -> Problem {
@@ -208,20 +214,20 @@ fn no_plugin(name: &str) -> Problem {
         .at("/plugin_id")
 }
 
-/// The plugin must be there; the tool too, when it is known which ones there are.
-fn check_tool(app: &App, plugin: &PluginRef, tool: &str) -> Result<(), Problem> {
-    let name = plugin.to_string();
-    let plugin = app.engine.plugin(&name).map_err(|refusal| {
+/// The plugin must be there; the tool too, and it must take the arguments, when it is known which ones there are.
+fn check_tool(engine: &Engine, plugin: &PluginRef, tool: &str, args: &Value) -> Result<(), Problem> {
+    let plugin = engine.plugin(&plugin.to_string()).map_err(|refusal| {
         let problem = refused(&refusal, of_refusal(&refusal));
         if matches!(refusal, Refusal::UnknownPlugin { .. }) { problem.at("/plugin_id") } else { problem }
     })?;
-    if !plugin.is_enabled() || !plugin.has_worker() || plugin.tool(tool).is_some() {
+    if !plugin.is_enabled() {
+        // Whoever accepts jobs says so.
         return Ok(());
     }
-    let known = plugin.tool_names();
-    let detail = format!("Tool '{tool}' not found in plugin '{name}'. Available: {known:?}");
-    let problem = Problem::new(Code::ToolNotFound, detail).at("/tool_name");
-    Err(problem.hint(format!("`GET /v1/plugins/{name}/tools` shows what each tool takes")))
+    check(&plugin, tool, args).map(drop).map_err(|misfit| match misfit.problem.code {
+        Code::ToolNotFound => misfit.problem.at("/tool_name"),
+        _ => misfit.problem,
+    })
 }
 
 fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -273,7 +279,6 @@ mod tests {
         refused_with(&with("priority", json!(0.5)), "bad_body", "/priority");
         refused_with(&with("idempotency_key", json!("k".repeat(256))), "bad_body", "/idempotency_key");
         refused_with(&with("a/b", json!(1)), "bad_body", "/a~1b");
-        refused_with(&with("args", json!({"a": {"$bytes": "!"}})), "invalid_argument", "/args/a/$bytes");
         let long = "x".repeat(JOB_ARGS_BYTES_MAX);
         refused_with(&with("args", json!({"a": long})), "arguments_too_large", "/args");
     }

@@ -102,9 +102,11 @@ fn of_json(text: &[u8]) -> Result<Order, Problem> {
     Ok(Order { args, timeout })
 }
 
-/// Whether what stands for binary data in these arguments could be given to a worker.
-pub(crate) fn check_markers(args: &Value) -> Result<(), Problem> {
-    check_blobs(&values::to_payload(args.clone())?)
+/// The arguments as a worker is given them, if what stands for binary data in them can be.
+pub(crate) fn checked_markers(args: Value) -> Result<Value, Problem> {
+    let args = values::to_payload(args)?;
+    check_blobs(&args)?;
+    Ok(args.value)
 }
 
 /// A JSON document that is not nested deeper than a worker takes.

@@ -1,11 +1,11 @@
 //! Refusals and failures as what a caller reads.
 
 use super::answer::Subject;
+use super::check::Misfit;
 use super::status;
 use crate::limits::STORE_RETRY_AFTER;
 use crate::problem::{Code, FailedRun, Mistake, Problem};
 use hardpoint_engine::{CallFailed, CallFailure, Refusal};
-use hardpoint_model::schema::FieldError;
 use hardpoint_model::{Category, JobError};
 use std::time::Duration;
 
@@ -23,30 +23,10 @@ impl Subject {
         self.failed_run(problem, error_type, Category::UserInput)
     }
 
-    pub(super) fn no_such_tool(&self, known: &[String]) -> Box<FailedRun> {
-        let text =
-            format!("Tool '{}' not found in plugin '{}'. Available: {known:?}", self.tool, self.plugin);
-        let problem = Problem::new(Code::ToolNotFound, text)
-            .hint(format!("`GET /v1/plugins/{}/tools` shows what each tool takes", self.plugin));
-        self.failed_run(problem, "ToolNotFound", Category::UserInput)
-    }
-
-    /// Arguments that the tool's schema does not allow.
-    pub(super) fn misfits(&self, mistakes: Vec<FieldError>) -> Box<FailedRun> {
-        let sentences: Vec<&str> = mistakes.iter().map(|mistake| mistake.message.as_str()).collect();
-        let detail =
-            format!("`{}.{}` was given wrong arguments: {}", self.plugin, self.tool, sentences.join("; "));
-        let hint = mistakes
-            .iter()
-            .find_map(|mistake| mistake.hint.clone())
-            .unwrap_or_else(|| format!("`GET /v1/plugins/{}/tools` shows what each tool takes", self.plugin));
-        let fields = mistakes.iter().map(|mistake| mistake.field.clone()).collect();
-        let errors = mistakes
-            .into_iter()
-            .map(|mistake| Mistake { pointer: format!("/args{}", mistake.pointer), detail: mistake.message });
-        let problem = Problem::new(Code::ArgumentsInvalid, detail).hint(hint).errors(errors.collect());
-        let mut run = self.failed_run(problem, "InputError", Category::UserInput);
-        run.fields_invalid = Some(fields);
+    /// A tool that is not there, or arguments that it does not take.
+    pub(super) fn misfit(&self, misfit: Misfit) -> Box<FailedRun> {
+        let mut run = self.failed_run(misfit.problem, misfit.error_type, Category::UserInput);
+        run.fields_invalid = misfit.fields;
         run
     }
 

@@ -6,6 +6,7 @@ mod answer;
 mod arguments;
 mod aside;
 mod body;
+mod check;
 mod collect;
 mod events;
 mod failure;
@@ -15,9 +16,10 @@ mod stream;
 mod values;
 
 pub(crate) use answer::RunDone;
-pub(crate) use arguments::{RunRequest, check_markers, escaped, may_hold_markers, misfit, parse};
+pub(crate) use arguments::{RunRequest, checked_markers, escaped, may_hold_markers, misfit, parse};
 pub(crate) use aside::aside;
 pub(crate) use body::Bounded;
+pub(crate) use check::check;
 pub(crate) use events::Event;
 pub(crate) use failure::refused;
 pub(crate) use status::of_refusal;
@@ -27,12 +29,10 @@ use crate::accept;
 use crate::app::{App, Shared};
 use crate::extract::{Path, ToolPath};
 use answer::Subject;
-use arguments::Order;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request};
 use axum::response::{IntoResponse as _, Response};
-use hardpoint_engine::PluginView;
 use hardpoint_supervisor::CallRequest;
 use std::sync::Arc;
 use stream::Format;
@@ -55,7 +55,10 @@ async fn begin(
     let order =
         arguments::read(request, app.settings.body_bytes_max).await.map_err(|p| subject.problem(p))?;
     let plugin = app.engine.plugin(&subject.plugin).map_err(|refusal| subject.refused(&refusal))?;
-    let streams = check(&plugin, subject, &order)?;
+    // Told here, where it is known which place of the body is wrong. While nobody can say, the engine refuses the call.
+    let tool =
+        check::check(&plugin, &subject.tool, &order.args.value).map_err(|misfit| subject.misfit(*misfit))?;
+    let streams = tool.is_some_and(|tool| tool.info.streaming);
     let call = CallRequest {
         tool: subject.tool.clone(),
         args: order.args,
@@ -74,23 +77,6 @@ async fn begin(
             Ok(stream::response(app, subject.clone(), running, format))
         }
     }
-}
-
-/// Whether the tool streams. A tool that is not there, or arguments that do not fit it, are told here, where
-/// it is known which place of the body is wrong. While the plugin has no worker, the engine refuses the call.
-fn check(
-    plugin: &PluginView,
-    subject: &Subject,
-    order: &Order,
-) -> Result<bool, Box<crate::problem::FailedRun>> {
-    if !plugin.has_worker() {
-        return Ok(false);
-    }
-    let Some(tool) = plugin.tool(&subject.tool) else {
-        return Err(subject.no_such_tool(&plugin.tool_names()));
-    };
-    let mistakes = tool.mistakes(&order.args.value);
-    if mistakes.is_empty() { Ok(tool.info.streaming) } else { Err(subject.misfits(mistakes)) }
 }
 
 /// What the caller wants to read. Whoever asks for neither kind of stream gets one document.

@@ -40,6 +40,7 @@ pub(crate) fn job_settings(config: &Config) -> JobSettings {
     let jobs = &config.jobs;
     JobSettings {
         running_max: usize::try_from(jobs.running_max).unwrap_or(usize::MAX),
+        pending_max: usize::try_from(jobs.pending_max).unwrap_or(usize::MAX),
         retries_max: jobs.retries_max,
         retry_wait_max: jobs.retry_wait_max_seconds.as_duration(),
         attempts_max: jobs.attempts_max,
