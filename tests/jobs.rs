@@ -38,7 +38,7 @@ pub(crate) fn until(server: &Server, id: &str, status: &str) -> Value {
 }
 
 /// A server whose only plugin runs a job that does not end by itself; that job's id.
-fn occupied(yaml: &str) -> (Server, String) {
+pub(crate) fn occupied(yaml: &str) -> (Server, String) {
     let server = Serving::of(&["well"]).config(yaml).start();
     let id = submit(&server, "nap", &json!({"seconds": 600}), &json!({}));
     until(&server, &id, "running");
@@ -252,89 +252,6 @@ fn a_job_of_higher_priority_runs_first_and_one_that_is_reordered_takes_its_new_p
     let mut by_start = vec![low.clone(), first.clone(), second.clone(), high.clone(), late.clone()];
     by_start.sort_by_key(started);
     assert_eq!(by_start, [late, high, first, second, low]);
-    server.stop();
-}
-
-#[test]
-fn a_plugin_that_is_disabled_or_unknown_is_refused_at_submission() {
-    let server = Server::with(&["well"]);
-    server.wait_for("well", "INITIALIZED");
-    assert_eq!(server.post("/v1/plugins/well/disable", None).status, 200);
-    let refused = hand_in(&server, "well", "echo", &json!({"text": "a"}), &json!({}));
-    assert_eq!(refused.json()["code"], "plugin_disabled", "{}", refused.text);
-    let unknown = hand_in(&server, "nobody", "echo", &json!({}), &json!({}));
-    assert_eq!(unknown.json()["code"], "plugin_not_found", "{}", unknown.text);
-    assert_eq!(server.get("/v1/jobs").json()["count"], 0);
-    server.stop();
-}
-
-#[test]
-fn what_does_not_fit_the_tool_is_refused_at_submission_as_a_run_would_be() {
-    let server = Server::with(&["well"]);
-    server.wait_for("well", "INITIALIZED");
-    for (tool, args, status) in [
-        ("echo", json!({"txt": "a", "times": "2"}), 422),
-        ("echo_bytes", json!({"data": {"$bytes": "AA=="}, "more": 1}), 422),
-        ("echo_bytes", json!({"data": {"$bytes": "!"}}), 400),
-        ("nothing", json!({}), 400),
-    ] {
-        let refused = hand_in(&server, "well", tool, &args, &json!({}));
-        let run = server.post(&format!("/v1/plugins/well/tools/{tool}/run"), Some(&json!({"args": args})));
-        assert_eq!((refused.status, run.status), (status, status), "{}", refused.text);
-        let (refused, run) = (refused.json(), run.json());
-        for field in ["type", "title", "status", "detail", "code", "hint"] {
-            assert_eq!(refused[field], run[field], "{field} of {tool}");
-        }
-        if tool != "nothing" {
-            assert_eq!(refused["errors"], run["errors"]);
-        }
-    }
-    let wrong = hand_in(&server, "well", "echo", &json!({"txt": "a", "times": "2"}), &json!({})).json();
-    let mut places: Vec<&str> =
-        wrong["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
-    places.sort_unstable();
-    assert_eq!(places, ["/args/text", "/args/times", "/args/txt"], "{wrong:#}");
-    let bytes = json!({"data": {"$bytes": "AAEC"}});
-    let id = submit(&server, "echo_bytes", &bytes, &json!({}));
-    until(&server, &id, "completed");
-    assert_eq!(server.get(&format!("/v1/jobs/{id}/result")).json()["result"], bytes["data"]);
-    assert_eq!(server.get("/v1/jobs").json()["count"], 1);
-    // While the plugin is down nobody can say: the job waits, and fails when it runs.
-    assert_eq!(server.post("/v1/plugins/well/unload", None).status, 200);
-    let id = submit(&server, "echo", &json!({"txt": "a"}), &json!({}));
-    assert_eq!(server.post("/v1/plugins/well/load", None).status, 200);
-    let failed = until(&server, &id, "failed");
-    assert_eq!(failed["error"]["category"], "user_input", "{failed:#}");
-    server.stop();
-}
-
-#[test]
-fn a_queue_that_is_full_says_when_to_come_back_and_takes_jobs_again_when_there_is_room() {
-    let (server, blocker) = occupied("jobs: {pending_max: 4}");
-    let echo =
-        |key: &str| hand_in(&server, "well", "echo", &json!({"text": key}), &json!({"idempotency_key": key}));
-    let waiting: Vec<Reply> = ["a", "b", "c"].map(echo).into();
-    assert!(waiting.iter().all(|reply| reply.status == 202));
-    let refused = echo("d");
-    assert_eq!((refused.status, &refused.json()["code"]), (503, &json!("queue_full")), "{}", refused.text);
-    assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
-    assert!(refused.json()["hint"].as_str().unwrap().contains("try again"), "{}", refused.text);
-    let again = echo("b");
-    assert_eq!(
-        (again.status, &again.json()["job_id"]),
-        (202, &waiting[1].json()["job_id"]),
-        "{}",
-        again.text
-    );
-    assert_eq!(server.get("/v1/jobs").json()["count"], 4);
-    cancel(&server, waiting[0].json()["job_id"].as_str().unwrap());
-    assert_eq!(echo("d").status, 202);
-    assert_eq!(echo("e").status, 503);
-    cancel(&server, &blocker);
-    wait_until("there is room for all that wait", PATIENCE, || {
-        server.get("/v1/jobs?status=completed").json()["count"] == 3
-    });
-    assert_eq!(echo("e").status, 202);
     server.stop();
 }
 

@@ -29,6 +29,7 @@ mod http_run;
 mod http_streams;
 mod isolation;
 mod jobs;
+mod jobs_bounds;
 mod jobs_cancel;
 mod jobs_cli;
 mod jobs_disk;

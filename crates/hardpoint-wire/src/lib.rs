@@ -10,6 +10,7 @@
 //! ```
 
 mod blob;
+pub mod document;
 mod frame;
 pub mod limits;
 mod message;
@@ -17,6 +18,7 @@ mod payload;
 mod socket;
 
 pub use blob::{Blob, SharedBlob};
+pub use document::{BadBytes, Unwritable};
 pub use frame::{Decoder, Frame, FrameError, OutFrame};
 pub use hardpoint_model::log::LogLevel;
 pub use message::{

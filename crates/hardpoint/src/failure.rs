@@ -9,6 +9,7 @@ use hardpoint_env::EnvError;
 use hardpoint_model::{Category, Diagnostics};
 use hardpoint_store::StoreError;
 use hardpoint_supervisor::StartFailure;
+use hardpoint_wire::{BadBytes, Unwritable};
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -146,6 +147,19 @@ fn detail(failure: &StartFailure) -> Vec<String> {
         (Some(traceback), _) => traceback.trim_end().lines().map(str::to_owned).collect(),
         (None, Some(exit)) => exit.stderr_tail.clone(),
         (None, None) => Vec::new(),
+    }
+}
+
+impl From<BadBytes> for Failure {
+    fn from(bad: BadBytes) -> Self {
+        let place = if bad.pointer == "/$bytes" { String::new() } else { format!(" at {}", bad.pointer) };
+        Self::request(format!("{bad}{place}"), "encode the data as standard base64")
+    }
+}
+
+impl From<Unwritable> for Failure {
+    fn from(error: Unwritable) -> Self {
+        Self::host("binary data cannot be read", &error)
     }
 }
 

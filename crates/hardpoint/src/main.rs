@@ -10,7 +10,6 @@ mod configuration;
 mod embedded;
 mod failure;
 mod serve;
-mod values;
 
 use hardpoint_engine::probe;
 use std::process::ExitCode;

@@ -6,6 +6,7 @@
 use crate::engine::Engine;
 use crate::snapshot::PluginView;
 use hardpoint_model::pipeline::{Pass, Pipeline, Reference, Stage, takes};
+use hardpoint_wire::document::escaped;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -288,10 +289,6 @@ fn resolved(schema: &Value) -> &Value {
     let pointer =
         schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
     pointer.and_then(|pointer| schema.pointer(pointer)).unwrap_or(schema)
-}
-
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn listed(names: &[String]) -> String {

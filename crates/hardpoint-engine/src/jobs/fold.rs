@@ -6,6 +6,7 @@ use super::values;
 use hardpoint_model::pipeline::{Pass, Pipeline, Reference, Stage, pass_on, takes};
 use hardpoint_model::{Category, JobError};
 use hardpoint_wire::Payload;
+use hardpoint_wire::document::is_bytes;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -72,7 +73,7 @@ impl Known {
                 let items = items.iter().map(|item| self.filled(item, stage, document));
                 Ok(Payload::list(items.collect::<Result<Vec<_>, JobError>>()?))
             }
-            Value::Object(map) if !values::is_bytes(map) => {
+            Value::Object(map) if !is_bytes(map) => {
                 let fields = map.iter().map(|(name, value)| {
                     self.filled(value, stage, document).map(|value| (name.clone(), value))
                 });

@@ -4,7 +4,7 @@
 pub const PENDING_MAX: usize = hardpoint_model::limits::JOBS_PENDING_MAX as usize;
 /// Bytes of a stage's arguments that are kept in memory while it waits; larger ones are read when it starts.
 pub const ARGS_KEPT_BYTES_MAX: usize = 512;
-/// Bytes of a stage's result as JSON, about; the store takes half as much again.
+/// Bytes of a stage's result as JSON. The store keeps it in one row with arguments of 8 MiB and an error, 32 MiB in all.
 pub const RESULT_BYTES_MAX: usize = 20 << 20;
 /// Bytes of outputs that are kept in memory for the next stage; beyond that they are read from the disk.
 pub const OUTPUTS_KEPT_BYTES_MAX: u64 = 512 << 20;

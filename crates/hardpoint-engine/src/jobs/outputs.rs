@@ -60,11 +60,10 @@ impl Outputs {
         payload: Payload,
         (job, stage, attempt): (JobId, u32, u32),
     ) -> Result<Output, JobError> {
-        let json = values::size(&payload.value);
-        if json > RESULT_BYTES_MAX {
+        if !values::fits(&payload.value, RESULT_BYTES_MAX) {
             return Err(too_large());
         }
-        let bytes = payload.blobs.iter().map(Blob::len).sum::<u64>() + json as u64;
+        let bytes = payload.blobs.iter().map(Blob::len).sum::<u64>() + values::size(&payload.value) as u64;
         let blobs = if payload.blobs.iter().any(|blob| matches!(blob, Blob::Shared(_))) {
             let (folder, blobs) = (Arc::clone(&self.folder), payload.blobs.clone());
             let write = move || write(&folder, &format!("{job}-{stage}-{attempt}"), &blobs);

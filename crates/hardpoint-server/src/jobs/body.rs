@@ -3,9 +3,10 @@
 //! Owns how a mistake in a body is told. Must not know what the fields are for.
 
 use crate::problem::{Code, Problem};
-use crate::run::{Bounded, escaped, misfit, parse};
+use crate::run::{Bounded, misfit, parse};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, header};
+use hardpoint_wire::document::escaped;
 use serde_json::{Map, Value};
 
 /// All of a JSON body.

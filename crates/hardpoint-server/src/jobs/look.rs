@@ -7,9 +7,9 @@ use crate::accept;
 use crate::app::{App, Shared};
 use crate::disk;
 use crate::extract::{JobPath, Path, Query};
-use crate::limits::{JOBS, JOBS_MAX, JOBS_PER_READ, LARGE_BYTES};
+use crate::limits::{JOBS, JOBS_MAX, JOBS_PER_READ, LARGE_BYTES, RESULT_BYTES_MAX};
 use crate::problem::{Code, Problem};
-use crate::run::{aside, to_json};
+use crate::run::aside;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -232,7 +232,7 @@ fn written(job: &Job, came: Came, binary: bool) -> Result<(&'static str, Vec<u8>
         return Ok((BINARY, bytes.to_vec()));
     }
     let document = |payload: Payload| {
-        to_json(payload).map_err(|e| {
+        payload.into_json(RESULT_BYTES_MAX).map_err(|e| {
             Problem::new(Code::ResultNotSerializable, format!("the result cannot be sent as JSON: {e}"))
                 .hint("ask for one stage of it, with `Accept: application/octet-stream`")
         })

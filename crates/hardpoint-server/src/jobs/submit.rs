@@ -92,7 +92,7 @@ pub(crate) async fn submit(State(app): Shared, request: Request<Body>) -> Result
     let read = move || {
         let submission = of_json(&text)?;
         if let Work::Tool { plugin, tool, args } = &submission.work {
-            check_tool(&engine, plugin, tool, &arguments(args.clone(), &text)?)?;
+            check_tool(&engine, plugin, tool, &arguments(args.clone(), "/args", &text)?)?;
         }
         Ok::<_, Problem>(submission)
     };
@@ -176,7 +176,7 @@ fn of_pipeline(
     }
     let input = fields.object("input")?.unwrap_or_default();
     check_size(&input, "input", text)?;
-    arguments(input.clone(), text)?;
+    arguments(input.clone(), "/input", text)?;
     match (pipeline, saved) {
         (Some(pipeline), None) => {
             let definition = definition(pipeline, "/pipeline")?;
@@ -203,9 +203,9 @@ fn check_size(args: &Map<String, Value>, name: &str, text: &[u8]) -> Result<(), 
 }
 
 /// Arguments as a worker is given them, if what stands for binary data in them can be.
-fn arguments(args: Map<String, Value>, text: &[u8]) -> Result<Value, Problem> {
+fn arguments(args: Map<String, Value>, place: &str, text: &[u8]) -> Result<Value, Problem> {
     let args = Value::Object(args);
-    if may_hold_markers(text) { checked_markers(args) } else { Ok(args) }
+    if may_hold_markers(text) { checked_markers(args, place) } else { Ok(args) }
 }
 
 fn no_plugin(name: &str) -> Problem {
@@ -291,6 +291,8 @@ mod tests {
         refused_with(&json!({"pipeline": [stage], "plugin_id": "p"}), "bad_body", "/plugin_id");
         refused_with(&json!({"pipeline": [stage], "pipeline_id": "a"}), "bad_body", "/pipeline_id");
         refused_with(&json!({"pipeline_id": "a", "input": 1}), "bad_body", "/input");
+        let no_base64 = json!({"pipeline_id": "a", "input": {"a": {"$bytes": "!"}}});
+        refused_with(&no_base64, "invalid_argument", "/input/a/$bytes");
         refused_with(&json!({"pipeline_id": "a", "args": {}}), "bad_body", "/args");
     }
 

@@ -1,13 +1,14 @@
 //! What a call that went well is answered with.
 
 use super::aside::aside;
-use super::values;
 use crate::extract::ToolPath;
+use crate::limits::RESULT_BYTES_MAX;
 use crate::problem::{Code, FailedRun, Problem};
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use hardpoint_engine::Done;
+use hardpoint_wire::Unwritable;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -68,7 +69,7 @@ pub(super) fn done(
     items: Option<Vec<Value>>,
 ) -> Result<RunDone, Box<FailedRun>> {
     let execution_time_ms = done.output.execution_time_ms;
-    let result = values::to_json(done.output.result).map_err(|e| unwritable(subject, &e))?;
+    let result = done.output.result.into_json(RESULT_BYTES_MAX).map_err(|e| unwritable(subject, &e))?;
     Ok(RunDone {
         ok: true,
         result,
@@ -84,7 +85,7 @@ pub(super) fn done(
 }
 
 /// A result or an item that is too much for a JSON document.
-pub(super) fn unwritable(subject: &Subject, error: &values::Unwritable) -> Box<FailedRun> {
+pub(super) fn unwritable(subject: &Subject, error: &Unwritable) -> Box<FailedRun> {
     let detail = format!("the result of `{}.{}` cannot be sent: {error}", subject.plugin, subject.tool);
     let problem = Problem::new(Code::ResultNotSerializable, detail)
         .hint("let the tool write a file and return its path");

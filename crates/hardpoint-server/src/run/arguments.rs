@@ -4,17 +4,21 @@
 
 use super::aside::aside;
 use super::body::Bounded;
-use super::{form, values};
+use super::form;
 use crate::limits::{CALL_SECONDS_MAX, NESTING_MAX};
 use crate::problem::{Code, Mistake, Problem};
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, header};
 use hardpoint_wire::Payload;
+use hardpoint_wire::document::escaped;
 use hardpoint_wire::limits::{BLOB_FDS_MAX, BLOBS_MAX};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::time::Duration;
+
+/// Where the arguments of a run stand in its body.
+pub(super) const PLACE: &str = "/args";
 
 /// What a tool is run with.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -47,7 +51,7 @@ pub(super) async fn read(request: Request<Body>, max: usize) -> Result<Order, Pr
         }
         Kind::Form(boundary) => form::read(body, boundary).await?,
     };
-    check_blobs(&order.args)?;
+    check_blobs(&order.args, PLACE)?;
     Ok(order)
 }
 
@@ -95,17 +99,18 @@ fn of_json(text: &[u8]) -> Result<Order, Problem> {
     }
     // Only what holds a dollar can hold a marker; everything else travels as it is.
     let args = if may_hold_markers(text) {
-        values::to_payload(args)?
+        to_payload(args, PLACE)?
     } else {
         Payload { value: args, blobs: Vec::new() }
     };
     Ok(Order { args, timeout })
 }
 
-/// The arguments as a worker is given them, if what stands for binary data in them can be.
-pub(crate) fn checked_markers(args: Value) -> Result<Value, Problem> {
-    let args = values::to_payload(args)?;
-    check_blobs(&args)?;
+/// The arguments as a worker is given them, if what stands for binary data in them can be. `place`: where they stand
+/// in the body.
+pub(crate) fn checked_markers(args: Value, place: &str) -> Result<Value, Problem> {
+    let args = to_payload(args, place)?;
+    check_blobs(&args, place)?;
     Ok(args.value)
 }
 
@@ -146,9 +151,11 @@ pub(crate) fn misfit(pointer: &str, detail: &str) -> Problem {
     Problem::new(Code::BadBody, detail).at(pointer)
 }
 
-/// A name as it stands in a JSON pointer.
-pub(crate) fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+/// The arguments of a call, with the binary data in them decoded. `place`: where they stand in the body.
+pub(super) fn to_payload(args: Value, place: &str) -> Result<Payload, Problem> {
+    Payload::from_json(args).map_err(|bad| {
+        Problem::new(Code::InvalidArgument, bad.to_string()).at(format!("{place}{}", bad.pointer))
+    })
 }
 
 fn depth(value: &Value) -> usize {
@@ -159,13 +166,13 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-fn check_blobs(args: &Payload) -> Result<(), Problem> {
+fn check_blobs(args: &Payload, place: &str) -> Result<(), Problem> {
     let shared = args.blobs.iter().filter(|blob| matches!(blob, hardpoint_wire::Blob::Shared(_))).count();
     if args.blobs.len() <= BLOBS_MAX && shared <= BLOB_FDS_MAX {
         return Ok(());
     }
     let mistake = Mistake {
-        pointer: "/args".to_owned(),
+        pointer: place.to_owned(),
         detail: format!(
             "a call carries {BLOBS_MAX} binary values at most, and {BLOB_FDS_MAX} of 64 KiB and more"
         ),

@@ -1,8 +1,8 @@
 //! A streaming tool for a caller who wants one document: its items are collected, up to a bound.
 
 use super::answer::{self, Subject};
-use super::values;
 use crate::app::App;
+use crate::limits::RESULT_BYTES_MAX;
 use crate::problem::{Code, FailedRun, Problem};
 use axum::response::Response;
 use hardpoint_engine::CallStep;
@@ -23,7 +23,7 @@ pub(super) async fn answer(
         match step {
             CallStep::Note(_) => {}
             CallStep::Item(item) => {
-                let item = values::to_json(item).map_err(|e| answer::unwritable(subject, &e))?;
+                let item = item.into_json(RESULT_BYTES_MAX).map_err(|e| answer::unwritable(subject, &e))?;
                 bytes = bytes.saturating_add(size(&item));
                 if items.len() >= ITEMS_MAX || bytes > ITEMS_BYTES_MAX {
                     return Err(too_long(subject));

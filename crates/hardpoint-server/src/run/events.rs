@@ -4,7 +4,7 @@
 
 use super::RunDone;
 use super::answer::{self, Subject};
-use super::values;
+use crate::limits::RESULT_BYTES_MAX;
 use crate::problem::FailedRun;
 use hardpoint_engine::{CallStep, Done};
 use hardpoint_supervisor::Note;
@@ -78,7 +78,7 @@ impl Event {
     pub(super) fn of(subject: &Subject, step: CallStep, seq: u64) -> Self {
         match step {
             CallStep::Note(note) => Self::of_note(note),
-            CallStep::Item(item) => match values::to_json(item) {
+            CallStep::Item(item) => match item.into_json(RESULT_BYTES_MAX) {
                 Ok(item) => Self::Item { seq, item },
                 Err(error) => Self::Error(answer::unwritable(subject, &error)),
             },

@@ -7,6 +7,7 @@ use crate::limits::STORE_RETRY_AFTER;
 use crate::problem::{Code, FailedRun, Mistake, Problem};
 use hardpoint_engine::{CallFailed, CallFailure, Refusal};
 use hardpoint_model::{Category, JobError};
+use hardpoint_wire::document::escaped;
 use std::time::Duration;
 
 /// When a caller who met a full queue should come back.
@@ -54,7 +55,7 @@ impl Subject {
         let CallFailed { error, exit_reason, took } = failed;
         let code = status::of_failed(&error, exit_reason.as_ref());
         let errors = error.fields_invalid.iter().flatten().map(|field| Mistake {
-            pointer: format!("/args/{}", super::arguments::escaped(field)),
+            pointer: format!("/args/{}", escaped(field)),
             detail: error.message.clone(),
         });
         let after = error.retry_after_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

@@ -1,13 +1,13 @@
 //! Forms: `args` as JSON, and each binary argument as a part of its own.
 
-use super::arguments::{Order, escaped, may_hold_markers, misfit, parse, timeout};
+use super::arguments::{Order, PLACE, may_hold_markers, misfit, parse, timeout, to_payload};
 use super::aside::aside;
 use super::body::Bounded;
-use super::values;
 use crate::limits::PARTS_MAX;
 use crate::problem::{Code, Problem};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use hardpoint_wire::document::escaped;
 use hardpoint_wire::{Blob, Payload};
 use multer::{Field, Multipart};
 use serde_json::Value;
@@ -94,7 +94,7 @@ fn arguments(text: &[u8]) -> Result<Vec<(String, Payload)>, Problem> {
         let plain = |value| Payload { value, blobs: Vec::new() };
         return Ok(args.into_iter().map(|(name, value)| (name, plain(value))).collect());
     }
-    let fields = values::to_payload(Value::Object(args))?.into_fields();
+    let fields = to_payload(Value::Object(args), PLACE)?.into_fields();
     Ok(fields.unwrap_or_default())
 }
 

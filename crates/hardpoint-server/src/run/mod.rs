@@ -13,17 +13,15 @@ mod failure;
 mod form;
 mod status;
 mod stream;
-mod values;
 
 pub(crate) use answer::RunDone;
-pub(crate) use arguments::{RunRequest, checked_markers, escaped, may_hold_markers, misfit, parse};
+pub(crate) use arguments::{RunRequest, checked_markers, may_hold_markers, misfit, parse};
 pub(crate) use aside::aside;
 pub(crate) use body::Bounded;
 pub(crate) use check::check;
 pub(crate) use events::Event;
 pub(crate) use failure::refused;
 pub(crate) use status::of_refusal;
-pub(crate) use values::to_json;
 
 use crate::accept;
 use crate::app::{App, Shared};

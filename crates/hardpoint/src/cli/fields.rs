@@ -4,7 +4,6 @@
 //! where the value goes.
 
 use crate::embedded::{Document, Failure};
-use crate::values::from_json;
 use hardpoint_wire::{Blob, Payload};
 use serde_json::Value;
 use std::fs::File;
@@ -104,7 +103,7 @@ fn from_json_file(name: &str) -> Result<Document, Failure> {
     let value: Value =
         serde_json::from_slice(&bytes).map_err(|e| wrong(format!("{name} is not JSON: {e}")))?;
     let Value::Object(map) = value else { return Err(wrong(format!("{name} is not a JSON object"))) };
-    map.into_iter().map(|(name, value)| Ok((name, from_json(value)?))).collect()
+    map.into_iter().map(|(name, value)| Ok((name, Payload::from_json(value)?))).collect()
 }
 
 impl Field {
@@ -127,7 +126,7 @@ impl Field {
             // What is no JSON stays a text: the tool's schema then says what is wrong with it.
             Kind::Json | Kind::Unknown | Kind::Bytes => {
                 let value: Value = serde_json::from_str(&self.text).unwrap_or_else(|_| text());
-                from_json(value).unwrap_or_else(|_| Payload::literal(text()))
+                Payload::from_json(value).unwrap_or_else(|_| Payload::literal(text()))
             }
         }
     }
@@ -158,7 +157,7 @@ impl Field {
                         format!("`{}` is neither text nor bytes, but {file} is not JSON: {e}", self.name);
                     Failure::request(message, "name a JSON file")
                 })?;
-                from_json(value)
+                Ok(Payload::from_json(value)?)
             }
         }
     }

@@ -3,8 +3,7 @@
 //! Owns file names and their endings. Must not know which command made the result.
 
 use crate::embedded::Failure;
-use crate::values;
-use hardpoint_wire::{Blob, Payload};
+use hardpoint_wire::{Blob, Payload, Unwritable};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ pub(super) fn to_json(result: Payload, out: Option<&Path>) -> Result<Value, Fail
             let path = write(folder, &format!("result-{written}"), blob)?;
             Ok(json!({"$file": path, "bytes": blob.len()}))
         }
-        None => values::encoded(blob),
+        None => blob.to_json().map_err(|e| Failure::from(Unwritable::from(e))),
     })
 }
 

@@ -7,7 +7,6 @@ use super::http::typed;
 use super::lines::Lines;
 use super::refused::{FailedCall, Refused};
 use crate::embedded::{Document, Failure};
-use crate::values::{from_json, to_json};
 use hardpoint_supervisor::Note;
 use hardpoint_wire::{Log, LogLevel, Payload, Progress, ToolInfo};
 use reqwest::{Method, Response, header};
@@ -73,7 +72,7 @@ impl Client {
 
     /// Calls a tool; `on_note` is told what it says on the way. Dropping the future ends the call.
     pub(crate) async fn call(&self, call: ToolCall<'_>, on_note: &(dyn Fn(Note) + Sync)) -> Ended {
-        let mut body = json!({ "args": to_json(Payload::object(call.args))? });
+        let mut body = json!({ "args": Payload::object(call.args).into_json(u64::MAX)? });
         if let (Some(timeout), Some(fields)) = (call.timeout, body.as_object_mut()) {
             fields.insert("timeout_seconds".to_owned(), json!(timeout.as_secs_f64()));
         }
@@ -94,7 +93,7 @@ impl Client {
             Err(failure) => return Err(failure),
         };
         let result = if call.streaming { json!({ "items": items }) } else { result };
-        Ok(Ok(Called { result: from_json(result)?, execution_time_ms }))
+        Ok(Ok(Called { result: Payload::from_json(result)?, execution_time_ms }))
     }
 
     /// Reads the events of a call: its items, its result, and how long it took.

@@ -7,7 +7,6 @@ use super::http::typed;
 use super::lines::Lines;
 use super::{Client, Refused};
 use crate::embedded::{Document, Failure};
-use crate::values::to_json;
 use hardpoint_model::job::{Event, Job, JobId, Notice};
 use hardpoint_wire::Payload;
 use reqwest::{Method, header};
@@ -53,7 +52,7 @@ impl Client {
     /// Hands a job in. Once this is back it is kept.
     pub(crate) async fn submit(&self, job: NewJob<'_>) -> Result<Value, Failure> {
         let mut body = json!({"plugin_id": job.plugin, "tool_name": job.tool, "priority": job.priority,
-            "args": to_json(Payload::object(job.args))?});
+            "args": Payload::object(job.args).into_json(u64::MAX)?});
         if let (Some(key), Some(fields)) = (job.idempotency_key, body.as_object_mut()) {
             fields.insert("idempotency_key".to_owned(), key.into());
         }

@@ -4,7 +4,6 @@
 
 use super::{Client, typed};
 use crate::embedded::{Document, Failure};
-use crate::values::to_json;
 use hardpoint_model::Pipeline;
 use hardpoint_model::job::JobId;
 use hardpoint_wire::Payload;
@@ -63,7 +62,8 @@ impl Client {
 
     /// Hands a run in. Once this is back it is kept.
     pub(crate) async fn run_pipeline(&self, run: NewRun<'_>) -> Result<Value, Failure> {
-        let mut body = json!({"priority": run.priority, "input": to_json(Payload::object(run.input))?});
+        let mut body =
+            json!({"priority": run.priority, "input": Payload::object(run.input).into_json(u64::MAX)?});
         if let Some(fields) = body.as_object_mut() {
             match run.what {
                 Runnable::Definition(definition) => fields.insert("pipeline".to_owned(), json!(definition)),

@@ -8,10 +8,10 @@ use crate::cli::told::Door;
 use crate::cli::{files, show, terminal, told};
 use crate::client::{Client, typed};
 use crate::embedded::Failure;
-use crate::values::from_json;
 use clap::Args;
 use hardpoint_model::job::{Job, JobId, JobStatus};
 use hardpoint_model::{Category, JobError};
+use hardpoint_wire::Payload;
 use owo_colors::OwoColorize as _;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub(super) async fn show(
     }
     let (ending, code) = if job.status == JobStatus::Completed {
         let document = patiently(client.job_result(job.job_id)).await?;
-        let result = from_json(document.get("result").cloned().unwrap_or(Value::Null))?;
+        let result = Payload::from_json(document.get("result").cloned().unwrap_or(Value::Null))?;
         let took = page::took(job).unwrap_or_default();
         (Ending::Done { result, execution_time_ms: took.as_secs_f64() * 1000.0 }, Code::Ok)
     } else {
@@ -88,7 +88,7 @@ async fn pipeline(client: &Client, job: &Job, out: Option<&Path>, json: bool) ->
         return Ok(code);
     }
     let field = if ok { "result" } else { "partial_result" };
-    let result = from_json(document.get(field).cloned().unwrap_or(Value::Null))?;
+    let result = Payload::from_json(document.get(field).cloned().unwrap_or(Value::Null))?;
     let name = job.pipeline_id.as_deref().unwrap_or("pipeline");
     let folder = out.map_or_else(|| PathBuf::from("out").join(name), Path::to_owned);
     if ok || job.stages.iter().any(|stage| stage.status == JobStatus::Completed) {
