@@ -59,6 +59,8 @@ fn a_job_is_handed_in_looked_at_and_its_result_shown() {
     says(&ask(&server, &["job", "show", &id], 0).stdout, &["well.echo", "007", "-3", "k1", "submitted"]);
     assert_eq!(ask(&server, &["job", "show", &id, "--json"], 0).json()["priority"], -3);
     says(&ask(&server, &["job", "list"], 0).stdout, &["ID", "STATUS", &id, "completed", "well.echo"]);
+    says(&ask(&server, &["job", "stats"], 0).stdout, &["PLUGIN", "COMPLETED", "well", "jobs in all"]);
+    assert_eq!(ask(&server, &["job", "stats", "--json"], 0).json()["total_completed"], 1);
     for (args, count) in [
         (&["--status", "completed"][..], 1),
         (&["--status", "failed", "--status", "pending"], 0),

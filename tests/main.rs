@@ -33,6 +33,7 @@ mod jobs_bounds;
 mod jobs_cancel;
 mod jobs_cli;
 mod jobs_disk;
+mod jobs_stats;
 mod jobs_told;
 mod lifecycle;
 mod logs;

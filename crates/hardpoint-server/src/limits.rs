@@ -73,6 +73,8 @@ pub const JOB_ATTEMPT_MAX: u32 = 1_000_000;
 pub const JOB_WAIT_SECONDS: u32 = 30;
 /// Longest wait for a job.
 pub const JOB_WAIT_SECONDS_MAX: u32 = 3600;
+/// How long the figures wait for those about jobs, which are read from the disk; then they come without.
+pub const STATS_PATIENCE: Duration = Duration::from_millis(500);
 /// When a caller who met a full queue should come back.
 pub const JOB_RETRY_AFTER: Duration = Duration::from_secs(2);
 /// When a caller who met a disk that refuses should come back: the host tries it every second.

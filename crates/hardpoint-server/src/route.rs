@@ -17,6 +17,7 @@ pub(crate) enum Route {
     Verb,
     Run,
     Jobs,
+    JobStats,
     Job,
     JobResult,
     JobEvents,
@@ -36,7 +37,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::Plugins,
         Self::Plugin,
         Self::PluginHealth,
@@ -46,6 +47,7 @@ impl Route {
         Self::Verb,
         Self::Run,
         Self::Jobs,
+        Self::JobStats,
         Self::Job,
         Self::JobResult,
         Self::JobEvents,
@@ -111,6 +113,7 @@ impl Route {
     fn of_job(rest: &str) -> Self {
         let mut parts = rest.split('/');
         match (parts.next(), parts.next(), parts.next()) {
+            (Some("stats"), None, _) => Self::JobStats,
             (Some(_), None, _) => Self::Job,
             (Some(_), Some(what), None) => match what {
                 "result" => Self::JobResult,
@@ -140,6 +143,7 @@ impl Route {
             | Self::Logs
             | Self::Verb
             | Self::Jobs
+            | Self::JobStats
             | Self::Job
             | Self::JobResult
             | Self::JobEvents
@@ -171,6 +175,7 @@ impl Route {
             Self::Verb => "/v1/plugins/{name}/{verb}",
             Self::Run => "/v1/plugins/{name}/tools/{tool}/run",
             Self::Jobs => "/v1/jobs",
+            Self::JobStats => "/v1/jobs/stats",
             Self::Job => "/v1/jobs/{id}",
             Self::JobResult => "/v1/jobs/{id}/result",
             Self::JobEvents => "/v1/jobs/{id}/events",
@@ -218,6 +223,7 @@ mod tests {
             (Method::DELETE, "/v1/plugins", Some(Scope::Admin)),
             (Method::GET, "/v1/jobs", Some(Scope::Read)),
             (Method::POST, "/v1/jobs", Some(Scope::Run)),
+            (Method::GET, "/v1/jobs/stats", Some(Scope::Read)),
             (Method::DELETE, "/v1/jobs/1", Some(Scope::Admin)),
             (Method::GET, "/v1/jobs/1/events", Some(Scope::Read)),
             (Method::GET, "/v1/jobs/1/logs", Some(Scope::Read)),

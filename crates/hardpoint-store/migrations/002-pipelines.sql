@@ -76,3 +76,24 @@ CREATE TABLE pipelines (
     created_at INTEGER NOT NULL,
     PRIMARY KEY (id, version)
 ) STRICT, WITHOUT ROWID;
+
+-- How many jobs there are of each status, and stages of each plugin: changed in the transaction that changes the rows, so
+-- that nobody counts these. What is over stays counted when its job is deleted.
+
+CREATE TABLE job_counts (
+    status TEXT PRIMARY KEY,
+    jobs   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE stage_counts (
+    plugin TEXT NOT NULL,
+    status TEXT NOT NULL,
+    stages INTEGER NOT NULL,
+    PRIMARY KEY (plugin, status)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO job_counts (status, jobs) SELECT status, count(*) FROM jobs GROUP BY status;
+INSERT INTO stage_counts (plugin, status, stages) SELECT plugin, status, count(*) FROM stages GROUP BY plugin, status;
+
+-- Which job has waited longest.
+CREATE INDEX jobs_waiting ON jobs (submitted_at) WHERE status = 'pending';

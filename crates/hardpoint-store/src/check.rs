@@ -4,6 +4,7 @@
 
 use crate::Store;
 use crate::audit;
+use crate::counts;
 use crate::error::StoreError;
 use crate::open::inspectable;
 use crate::prune;
@@ -148,6 +149,7 @@ fn faults(connection: &Connection, report: &mut Report) -> Result<(), StoreError
         Ok(u64::try_from(number).unwrap_or(0))
     };
     report.faults = audit::faults(connection)?;
+    report.faults.extend(counts::faults(connection)?);
     report.jobs = number("SELECT count(*) FROM jobs")?;
     report.last_event = u64::try_from(prune::last(connection)?).unwrap_or(0);
     Ok(())

@@ -11,6 +11,7 @@
 mod audit;
 mod check;
 mod contents;
+mod counts;
 mod error;
 mod events;
 pub mod limits;
@@ -21,6 +22,7 @@ mod pipelines;
 mod prune;
 mod read;
 mod rows;
+mod statistics;
 mod writer;
 
 pub use check::{BackupError, Report};
@@ -32,6 +34,7 @@ pub use output::{Form, KeptBlob, Output};
 pub use pipelines::{PipelineRuns, SavedPipeline};
 pub use prune::{Keep, Pruned};
 pub use read::{JobFilter, Page, PluginFlags};
+pub use statistics::{Counts, Statistics};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,15 +2,16 @@
 //!
 //! Owns the writing side of every table. Must not know why something is true now.
 
+use crate::counts::Changes;
 use crate::error::StoreError;
 use crate::output::{self, Output};
 use crate::pipelines;
-use crate::rows::{json, micros, word};
+use crate::rows::{json, micros, read_word, word};
 use hardpoint_model::JobError;
 use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewEvent, NewJob, Stage};
 use hardpoint_model::pipeline::Pipeline;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 /// One thing that is true from now on.
 #[derive(Debug, Clone)]
@@ -124,19 +125,23 @@ pub struct Committed {
     pub version: Option<u32>,
 }
 
-/// Carries out a whole commit inside a connection.
-pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<Committed, StoreError> {
-    let mut committed = Committed::default();
+/// Carries out a whole commit inside a connection. What it changes of the counts is still to be written.
+pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<(Committed, Changes), StoreError> {
+    let (mut committed, mut changes) = (Committed::default(), Changes::default());
     for op in ops {
         match op {
             Op::Submit(new) => {
                 if let Some(already) = with_key(connection, new.job.idempotency_key.as_deref())? {
-                    return Ok(Committed { already: Some(already), ..Committed::default() });
+                    let committed = Committed { already: Some(already), ..Committed::default() };
+                    return Ok((committed, Changes::default()));
                 }
                 submit(connection, new)?;
+                changes.submitted(&new.job);
             }
-            Op::Job(job) => update_job(connection, job)?,
-            Op::Stage { job, number, stage } => update_stage(connection, *job, *number, stage)?,
+            Op::Job(job) => changes.job(update_job(connection, job)?, job),
+            Op::Stage { job, number, stage } => {
+                changes.stage(Some(update_stage(connection, *job, *number, stage)?), stage);
+            }
             Op::Result { job, stage, output } => output::write(connection, *job, *stage, output)?,
             Op::Resume { job, from, stages, files } => {
                 output::copy(connection, *from, *job, *stages, files)?;
@@ -157,7 +162,7 @@ pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<Committed, St
             }
         }
     }
-    Ok(committed)
+    Ok((committed, changes))
 }
 
 pub(crate) fn with_key(connection: &Connection, key: Option<&str>) -> Result<Option<JobId>, StoreError> {
@@ -211,32 +216,51 @@ fn submit(connection: &Connection, new: &NewJob) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn update_job(connection: &Connection, job: &Job) -> Result<(), StoreError> {
+/// What the status was before.
+fn update_job(connection: &Connection, job: &Job) -> Result<JobStatus, StoreError> {
+    let id = job.job_id.to_string();
+    let before = status(connection, "SELECT status FROM jobs WHERE id = ?1", params![id])?;
     let sql = "UPDATE jobs SET status = ?2, priority = ?3, error = ?4, cancel_phase = ?5, started_at = ?6,
                completed_at = ?7 WHERE id = ?1";
     one(connection.prepare_cached(sql)?.execute(params![
-        job.job_id.to_string(),
+        id,
         job.status.as_str(),
         job.priority,
         json(job.error.as_ref())?,
         word(job.cancel_phase)?,
         micros(job.started_at),
         micros(job.completed_at),
-    ])?)
+    ])?)?;
+    Ok(before)
 }
 
-fn update_stage(connection: &Connection, job: JobId, number: u32, stage: &Stage) -> Result<(), StoreError> {
+/// What the status was before.
+fn update_stage(
+    connection: &Connection,
+    job: JobId,
+    number: u32,
+    stage: &Stage,
+) -> Result<JobStatus, StoreError> {
+    let id = job.to_string();
+    let sql = "SELECT status FROM stages WHERE job = ?1 AND number = ?2";
+    let before = status(connection, sql, params![id, number])?;
     let sql = "UPDATE stages SET status = ?3, attempts = ?4, error = ?5, started_at = ?6, ended_at = ?7
                WHERE job = ?1 AND number = ?2";
     one(connection.prepare_cached(sql)?.execute(params![
-        job.to_string(),
+        id,
         number,
         stage.status.as_str(),
         stage.attempts,
         json(stage.error.as_ref())?,
         micros(stage.started_at),
         micros(stage.ended_at),
-    ])?)
+    ])?)?;
+    Ok(before)
+}
+
+fn status(connection: &Connection, sql: &str, of: impl Params) -> Result<JobStatus, StoreError> {
+    let found: Option<String> = connection.prepare_cached(sql)?.query_row(of, |row| row.get(0)).optional()?;
+    found.as_deref().map_or_else(|| Err(changed(0)), read_word)
 }
 
 fn begin(connection: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
@@ -289,10 +313,10 @@ fn append(connection: &Connection, event: &NewEvent) -> Result<Event, StoreError
 }
 
 /// A change of something that is not there is a fault of the host's, and must not pass for done.
-fn one(changed: usize) -> Result<(), StoreError> {
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Conflict(format!("{changed} rows changed instead of one")))
-    }
+fn one(rows: usize) -> Result<(), StoreError> {
+    if rows == 1 { Ok(()) } else { Err(changed(rows)) }
+}
+
+fn changed(rows: usize) -> StoreError {
+    StoreError::Conflict(format!("{rows} rows changed instead of one"))
 }

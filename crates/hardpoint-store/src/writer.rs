@@ -4,6 +4,7 @@
 //! group and all that follows in the same epoch, so that nothing overtakes what was refused. Events are let go after
 //! the group with which that was asked for: it harms no commit.
 
+use crate::counts::Changes;
 use crate::error::StoreError;
 use crate::limits::{COMMIT_QUEUE, GROUP_MAX};
 use crate::op::{Committed, Op, apply};
@@ -235,11 +236,13 @@ fn tell_last(answers: &[Answer], last_event: &AtomicU64) {
 fn write(connection: &mut Connection, group: &[Commit]) -> Result<Vec<Answer>, StoreError> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut answers = Vec::with_capacity(group.len());
+    let mut changes = Changes::default();
     for commit in group {
         let savepoint = transaction.savepoint()?;
         match apply(&savepoint, &commit.ops) {
-            Ok(committed) => {
+            Ok((committed, its)) => {
                 savepoint.commit()?;
+                changes.add(its);
                 answers.push(Ok(committed));
             }
             Err(error @ StoreError::Conflict(_)) => {
@@ -250,6 +253,7 @@ fn write(connection: &mut Connection, group: &[Commit]) -> Result<Vec<Answer>, S
             Err(error) => return Err(error),
         }
     }
+    changes.write(&transaction)?;
     transaction.commit()?;
     Ok(answers)
 }

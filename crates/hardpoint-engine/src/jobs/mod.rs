@@ -35,7 +35,7 @@ use crate::call::Refusal;
 use crate::engine::Engine;
 use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewJob, Stage};
 use hardpoint_model::{Pipeline, PluginRef};
-use hardpoint_store::{JobFilter, Page, Store, StoreError};
+use hardpoint_store::{JobFilter, Page, Statistics, Store, StoreError};
 use hardpoint_wire::Payload;
 use limits::{ASK_QUEUE, EVENTS_LIVE, INPUT_QUEUE};
 use outputs::Outputs;
@@ -243,6 +243,16 @@ impl Jobs {
     /// Some of the jobs, newest first.
     pub async fn jobs(&self, filter: JobFilter) -> Result<Page, StoreError> {
         self.shared.store.jobs(filter).await
+    }
+
+    /// How many jobs there are and were.
+    pub async fn statistics(&self) -> Result<Statistics, StoreError> {
+        self.shared.store.statistics().await
+    }
+
+    /// Why nothing can be kept, as long as the last thing that was to be kept could not be.
+    pub fn trouble(&self) -> Option<StoreError> {
+        self.shared.store.trouble()
     }
 
     /// What a stage brought, if it has and it is still kept.

@@ -3,6 +3,7 @@
 use super::follow::LAST_EVENT_ID;
 use super::look::{JobsAnswer, ResultAnswer};
 use super::pipeline::PipelineState;
+use super::stats::StatsAnswer;
 use super::steer::ReorderRequest;
 use super::submit::{KEY_HEADER, SubmitRequest, Submitted};
 use crate::limits::{EVENT_NUMBER_MAX, IDEMPOTENCY_KEY_CHARS_MAX};
@@ -67,6 +68,13 @@ pub(crate) fn list_docs(op: TransformOperation) -> TransformOperation {
         .tag("jobs")
         .response::<200, Json<JobsAnswer>>()
         .problems(&[Code::BadQuery])
+        .problems(&STORE)
+}
+
+pub(crate) fn stats_docs(op: TransformOperation) -> TransformOperation {
+    reading(op, "getJobStats", "How many jobs there are and were")
+        .tag("jobs")
+        .response::<200, Json<StatsAnswer>>()
         .problems(&STORE)
 }
 

@@ -118,6 +118,6 @@ mod tests {
                 );
             }
         }
-        assert_eq!(ids.len(), 34);
+        assert_eq!(ids.len(), 35);
     }
 }

@@ -1,9 +1,10 @@
 //! Figures as Prometheus reads them.
 //!
-//! Owns the names of metrics. Everything is read from the snapshot and counters; nothing waits.
+//! Owns the names of metrics. Everything is read from the snapshot and counters; only the figures of jobs come from the
+//! disk, and are left out when that takes too long.
 
 use crate::app::{App, Shared};
-use crate::limits::FOLLOWERS_MAX;
+use crate::limits::{FOLLOWERS_MAX, STATS_PATIENCE};
 use crate::openapi::reading;
 use aide::transform::TransformOperation;
 use axum::extract::State;
@@ -11,13 +12,18 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use hardpoint_model::PluginState;
 use hardpoint_model::health::{Liveness, PluginHealth};
+use hardpoint_model::job::JobStatus;
+use hardpoint_store::Statistics;
+use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 const KIND: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn metrics(State(app): Shared) -> Response {
-    ([(header::CONTENT_TYPE, KIND)], text(&app)).into_response()
+    let statistics = tokio::time::timeout(STATS_PATIENCE, app.jobs.statistics()).await;
+    let statistics = statistics.ok().and_then(Result::ok);
+    ([(header::CONTENT_TYPE, KIND)], text(&app, statistics.as_ref())).into_response()
 }
 
 pub(super) fn metrics_docs(op: TransformOperation) -> TransformOperation {
@@ -31,7 +37,7 @@ pub(super) fn metrics_docs(op: TransformOperation) -> TransformOperation {
         })
 }
 
-fn text(app: &App) -> String {
+fn text(app: &App, statistics: Option<&Statistics>) -> String {
     let healths: Vec<PluginHealth> =
         app.engine.snapshot().plugins.values().map(|plugin| plugin.health()).collect();
     let mut out = Text(String::with_capacity(4096 + healths.len() * 1024));
@@ -54,6 +60,11 @@ fn text(app: &App) -> String {
         let status = status.to_string();
         out.line("hardpoint_http_requests_total", &[("route", route), ("status", &status)], count);
     }
+    out.head("hardpoint_store_failing", "gauge", "1 while what has to be kept cannot be.");
+    out.line("hardpoint_store_failing", &[], u8::from(app.jobs.trouble().is_some()));
+    if let Some(statistics) = statistics {
+        out.jobs(statistics);
+    }
     out.plugins(&healths);
     out.0
 }
@@ -64,6 +75,24 @@ struct Text(String);
 type Figure = (&'static str, &'static str, &'static str, fn(&PluginHealth) -> Option<f64>);
 
 impl Text {
+    fn jobs(&mut self, statistics: &Statistics) {
+        let (over, alive): (Vec<_>, Vec<_>) =
+            JobStatus::ALL.into_iter().partition(|status| status.is_terminal());
+        for (name, kind, help, statuses) in [
+            ("hardpoint_jobs", "gauge", "Jobs that wait or run.", alive),
+            ("hardpoint_jobs_ended_total", "counter", "Jobs that are over, by how they ended.", over),
+        ] {
+            self.head(name, kind, help);
+            for status in statuses {
+                self.line(name, &[("status", status.as_str())], statistics.jobs.of(status));
+            }
+        }
+        let name = "hardpoint_jobs_oldest_pending_seconds";
+        self.head(name, "gauge", "How long the job has waited that has waited longest; 0 when none waits.");
+        let waited = statistics.oldest_pending.map(|since| Timestamp::now().duration_since(since));
+        self.line(name, &[], waited.map_or(0.0, |waited| waited.as_secs_f64().max(0.0)));
+    }
+
     fn plugins(&mut self, healths: &[PluginHealth]) {
         self.head("hardpoint_plugin_state", "gauge", "1 for the state that a plugin is in.");
         for health in healths {

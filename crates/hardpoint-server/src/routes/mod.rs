@@ -54,6 +54,7 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
             "/v1/jobs",
             get_with(jobs::list, jobs::list_docs).post_with(jobs::submit, jobs::submit_docs),
         )
+        .api_route("/v1/jobs/stats", get_with(jobs::stats, jobs::stats_docs))
         .api_route("/v1/jobs/{id}", get_with(jobs::show, jobs::show_docs))
         .api_route("/v1/jobs/{id}/result", get_with(jobs::result, jobs::result_docs))
         .api_route("/v1/jobs/{id}/events", get_with(jobs::job_events, jobs::job_events_docs))

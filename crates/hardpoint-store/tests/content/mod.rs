@@ -5,7 +5,9 @@ use hardpoint_model::job::{
     CancelPhase, EventKind, Job, JobId, JobStatus, NewEvent, NewJob, ResourceSnapshot, Stage,
 };
 use hardpoint_model::{Category, JobError, Pipeline, ResourceShortfall};
-use hardpoint_store::{Attempt, AttemptEnd, EventFilter, Form, JobFilter, KeptBlob, Op, Output, Store};
+use hardpoint_store::{
+    Attempt, AttemptEnd, Counts, EventFilter, Form, JobFilter, KeptBlob, Op, Output, Store,
+};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -222,5 +224,10 @@ pub(crate) async fn dump(store: &Store) -> Value {
     let output = output.map(|output| json!([output.value, format!("{:?}", output.blobs)]));
     let saved = store.saved_pipelines().await.unwrap().into_iter();
     let saved: Vec<Value> = saved.map(|one| json!([one.id, one.version, one.definition])).collect();
-    json!({"run": run, "run_output": output, "pipelines": saved, "jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins})
+    let counted = store.statistics().await.unwrap();
+    let of = |counts: Counts| JobStatus::ALL.map(|status| counts.of(status));
+    let stages: Map<String, Value> =
+        counted.plugins.into_iter().map(|(name, counts)| (name, json!(of(counts)))).collect();
+    let counted = json!({"jobs": of(counted.jobs), "stages": stages, "oldest": counted.oldest_pending});
+    json!({"counted": counted, "run": run, "run_output": output, "pipelines": saved, "jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins})
 }

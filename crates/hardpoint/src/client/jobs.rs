@@ -64,6 +64,11 @@ impl Client {
         self.get(&["v1", "jobs"], query).await
     }
 
+    /// How many jobs there are and were.
+    pub(crate) async fn job_stats(&self) -> Result<Value, Failure> {
+        self.get(&["v1", "jobs", "stats"], &[]).await
+    }
+
     pub(crate) async fn job(&self, id: JobId) -> Result<Value, Failure> {
         self.get(&["v1", "jobs", &id.to_string()], &[]).await
     }

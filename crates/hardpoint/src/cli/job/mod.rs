@@ -10,6 +10,7 @@ mod page;
 mod rerun;
 mod result;
 mod standing;
+mod stats;
 mod submit;
 mod verbs;
 mod view;
@@ -39,6 +40,8 @@ pub(super) enum Job {
     Submit(submit::Submit),
     /// The jobs there are, newest first
     List(list::List),
+    /// How many jobs there are and were, by status and plugin
+    Stats,
     /// Everything about one job
     Show(One),
     /// Wait until a job is over
@@ -78,6 +81,7 @@ pub(super) async fn run(job: Job, scene: Scene<'_>) -> Result<Code, Failure> {
     match job {
         Job::Submit(args) => submit::run(args, scene).await,
         Job::List(args) => list::run(args, scene).await,
+        Job::Stats => stats::run(scene).await,
         Job::Show(args) => verbs::show(args.id, scene).await,
         Job::Wait(args) => wait::run(&args, scene).await,
         Job::Result(args) => result::run(&args, scene).await,
