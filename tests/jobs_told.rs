@@ -4,6 +4,7 @@ use crate::jobs::{cancel, events, hand_in, until};
 use crate::support::{PATIENCE, Server, Serving};
 use hardpoint_testkit::wait_until;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 fn told(server: &Server, id: &str, kind: &str) -> Vec<Value> {
     let all = events(server, Some(id), 0).into_iter();
@@ -46,5 +47,23 @@ fn what_a_running_job_uses_is_measured_over_its_whole_tree() {
         cancel(&server, id);
         until(&server, id, "cancelled");
     }
+    server.stop();
+}
+
+#[test]
+fn what_is_measured_comes_at_the_pace_that_is_set_and_not_at_all_without_one() {
+    let server = Serving::of(&["well"]).config("jobs: {snapshot_seconds: 0.2}").start();
+    let begun = Instant::now();
+    let id = submit(&server, "well", "nap", &json!({"seconds": 600}));
+    let snapshots = |server: &Server, id: &str| told(server, id, "RESOURCE_SNAPSHOT").len();
+    wait_until("it was measured five times", PATIENCE, || snapshots(&server, &id) >= 5);
+    let (count, took) = (snapshots(&server, &id), begun.elapsed());
+    assert!(took > Duration::from_millis(200) * u32::try_from(count).unwrap(), "{count} times in {took:?}");
+    cancel(&server, &id);
+    until(&server, &id, "cancelled");
+    let server = server.stopped().config("jobs: {snapshot_seconds: 0}").start();
+    let id = submit(&server, "well", "nap", &json!({"seconds": 1}));
+    until(&server, &id, "completed");
+    assert_eq!(snapshots(&server, &id), 0);
     server.stop();
 }

@@ -114,7 +114,7 @@ pub struct Stop {
 }
 
 /// How jobs are treated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Jobs {
@@ -137,7 +137,8 @@ pub struct Jobs {
     /// The longest wait before a retry, whatever the plugin asks for, in seconds.
     pub retry_wait_max_seconds: Seconds,
     /// How often it is measured what the worker of a running job uses, in seconds; 0: never.
-    pub snapshot_seconds: Seconds,
+    #[schemars(range(min = 0, max = 86_400))]
+    pub snapshot_seconds: f64,
     /// How long what jobs brought is kept after their end, in days.
     #[schemars(range(min = 0, max = 36_500))]
     pub keep_outputs_days: u32,
@@ -308,7 +309,7 @@ impl Default for Jobs {
             on_host_loss: OnHostLoss::default(),
             cancel_grace_seconds: Seconds::whole(3),
             retry_wait_max_seconds: Seconds::whole(300),
-            snapshot_seconds: Seconds::whole(4),
+            snapshot_seconds: 4.0,
             keep_outputs_days: 30,
             keep_outputs_mb: 4096,
         }

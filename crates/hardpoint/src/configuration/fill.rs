@@ -46,7 +46,7 @@ pub(crate) fn job_settings(config: &Config) -> JobSettings {
         attempts_max: jobs.attempts_max,
         on_host_loss: jobs.on_host_loss,
         cancel_grace: jobs.cancel_grace_seconds.as_duration(),
-        snapshot_every: jobs.snapshot_seconds.as_duration(),
+        snapshot_every: Duration::try_from_secs_f64(jobs.snapshot_seconds).unwrap_or_default(),
         outputs: OutputsKept {
             age_max: Duration::from_hours(u64::from(jobs.keep_outputs_days) * 24),
             bytes_max: jobs.keep_outputs_mb << 20,
