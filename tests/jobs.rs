@@ -5,6 +5,7 @@ use hardpoint_testkit::{soon, wait_until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::time::{Duration, Instant};
 
 /// Hands in a job; the answer, whatever it is.
 pub(crate) fn hand_in(server: &Server, plugin: &str, tool: &str, args: &Value, more: &Value) -> Reply {
@@ -252,6 +253,53 @@ fn a_job_of_higher_priority_runs_first_and_one_that_is_reordered_takes_its_new_p
     let mut by_start = vec![low.clone(), first.clone(), second.clone(), high.clone(), late.clone()];
     by_start.sort_by_key(started);
     assert_eq!(by_start, [late, high, first, second, low]);
+    server.stop();
+}
+
+#[test]
+fn jobs_of_several_plugins_run_side_by_side_and_not_more_than_the_host_is_told() {
+    let server = Serving::of(&["well", "relay", "hooks"]).config("jobs: {running_max: 2}").start();
+    let nap = |plugin: &str, tool: &str, args: Value| {
+        let reply = hand_in(&server, plugin, tool, &args, &json!({}));
+        reply.json()["job_id"].as_str().unwrap().to_owned()
+    };
+    let first = nap("well", "nap", json!({"seconds": 600}));
+    let second = nap("relay", "nap", json!({"seconds": 600}));
+    for id in [&first, &second] {
+        until(&server, id, "running");
+    }
+    let third = nap("hooks", "watch", json!({}));
+    server.wait_for("hooks", "INITIALIZED");
+    let running = || server.get("/v1/jobs?status=running").json()["count"].clone();
+    assert_eq!((running(), &job(&server, &third)["status"]), (json!(2), &json!("pending")));
+    cancel(&server, &first);
+    until(&server, &third, "running");
+    assert_eq!((running(), &job(&server, &second)["status"]), (json!(2), &json!("running")));
+    for id in [&second, &third] {
+        cancel(&server, id);
+        until(&server, id, "cancelled");
+    }
+    server.stop();
+}
+
+#[test]
+fn whoever_waits_for_a_job_is_answered_when_it_is_over_or_the_time_is_up() {
+    let (server, blocker) = occupied("");
+    let wait = |id: &str, seconds: f64| {
+        let begun = Instant::now();
+        let reply = server.post(&format!("/v1/jobs/{id}/wait?timeout_seconds={seconds}"), None);
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        (reply.json()["status"].as_str().unwrap().to_owned(), begun.elapsed())
+    };
+    let (status, took) = wait(&blocker, 0.3);
+    assert_eq!(status, "running");
+    assert!(took >= Duration::from_millis(300) && took < PATIENCE, "{took:?}");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| wait(&blocker, 600.0));
+        cancel(&server, &blocker);
+        assert_eq!(waiting.join().unwrap().0, "cancelled");
+    });
+    assert_eq!(wait(&blocker, 600.0).0, "cancelled", "what is over is not waited for");
     server.stop();
 }
 
