@@ -4,6 +4,7 @@ use crate::jobs::{cancel, hand_in, occupied, submit, until};
 use crate::support::{PATIENCE, Reply, Server, Serving};
 use hardpoint_testkit::wait_until;
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt as _;
 
 #[test]
 fn a_plugin_that_is_disabled_or_unknown_is_refused_at_submission() {
@@ -114,5 +115,7 @@ fn a_result_that_is_too_large_fails_its_job_and_holds_up_no_other() {
     let request = server.client().get(format!("{}/v1/jobs/{binary}/result", server.url()));
     let bytes = request.bearer_auth(server.token()).header("accept", "application/octet-stream");
     assert_eq!(crate::support::reply(bytes).header("content-length"), "30000000");
+    let outputs = std::fs::metadata(server.data().join("outputs")).unwrap();
+    assert_eq!(outputs.permissions().mode() & 0o777, 0o700, "what jobs bring is nobody else's to read");
     server.stop();
 }

@@ -89,7 +89,7 @@ impl BackupError {
     fn of(to: &Path, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AlreadyExists => Self::Taken(to.to_owned()),
-            _ => Self::Target { to: to.to_owned(), why: error.to_string() },
+            _ => Self::Target { to: to.to_owned(), why: reason(error) },
         }
     }
 
@@ -101,6 +101,12 @@ impl BackupError {
             Self::Target { .. } => "name a file in a folder that is there, can be written to, and has room",
         }
     }
+}
+
+/// Without the name of the file that the copy would have had until it was complete.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" at path ").next().unwrap_or_default().to_owned()
 }
 
 /// All of it in one step: between two, a server that is busy would change the file, and the copy begin anew.

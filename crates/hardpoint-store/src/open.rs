@@ -8,6 +8,8 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 use rusqlite_migration::{M, Migrations};
 use std::fmt::Write as _;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 const STEPS: &[M<'_>] = &[
@@ -22,7 +24,7 @@ pub(crate) fn writable(path: &Path) -> Result<Connection, StoreError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(StoreError::UnsafeSqlite(rusqlite::version().to_owned()));
     }
-    let mut connection = Connection::open(path)?;
+    let mut connection = Connection::open(of_the_owner_alone(path))?;
     prepare(&connection)?;
     // WAL: readers never wait. FULL: what was acknowledged survives the loss of power.
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -37,6 +39,13 @@ pub(crate) fn writable(path: &Path) -> Result<Connection, StoreError> {
         other => StoreError::Other(other.to_string()),
     })?;
     Ok(connection)
+}
+
+/// A file that is not there yet is made so that nobody else reads what jobs are given and bring; SQLite makes those beside
+/// it alike. Whatever goes wrong here goes wrong again when it is opened, and is told then.
+fn of_the_owner_alone(path: &Path) -> &Path {
+    let _ = File::options().append(true).create(true).mode(0o600).open(path);
+    path
 }
 
 /// A connection that only reads.

@@ -12,6 +12,7 @@ use hardpoint_store::{
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 fn job(key: Option<&str>) -> Job {
@@ -227,6 +228,10 @@ fn a_copy_never_takes_the_place_of_a_file_and_leaves_nothing_when_it_fails() {
     assert_eq!(fs::read_to_string(&to).unwrap(), "mine");
     let nowhere = Store::backup(&from, &folder.path().join("gone/copy.db")).unwrap_err();
     assert!(matches!(nowhere, BackupError::Target { .. }), "{nowhere}");
+    assert!(
+        nowhere.to_string().ends_with("cannot be written (No such file or directory (os error 2))"),
+        "{nowhere}"
+    );
     fs::write(&from, "this is not a database, by any measure".repeat(50)).unwrap();
     let damaged = Store::backup(&from, &folder.path().join("other.db")).unwrap_err();
     assert!(matches!(damaged, BackupError::Store(StoreError::Corrupt(_))), "{damaged}");
@@ -283,6 +288,18 @@ async fn what_stands_apart_is_not_refused_with_others_and_holds_nobody_up() {
     store.commit(1, vec![plugin("d")]).await.unwrap();
     let kept: Vec<String> = store.plugins().await.unwrap().into_keys().collect();
     assert_eq!(kept, ["a", "c", "d"]);
+}
+
+#[tokio::test]
+async fn what_is_kept_can_be_read_by_its_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    submit(&store, &job(None)).await;
+    Store::backup(store.path(), &folder.path().join("copy.db")).unwrap();
+    for file in ["hardpoint.db", "hardpoint.db-wal", "hardpoint.db-shm", "copy.db"] {
+        let mode = fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
 }
 
 #[tokio::test]

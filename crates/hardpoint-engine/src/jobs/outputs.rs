@@ -11,8 +11,9 @@ use hardpoint_model::{Category, JobError};
 use hardpoint_store::{Form, KeptBlob, Output, Store, StoreError};
 use hardpoint_wire::{Blob, Payload};
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -40,7 +41,8 @@ impl Outputs {
         let known = store.output_files().await?;
         let swept = folder.clone();
         let sweep = move || -> io::Result<()> {
-            fs::create_dir_all(&swept)?;
+            // What jobs bring is nobody else's to read.
+            DirBuilder::new().recursive(true).mode(0o700).create(&swept)?;
             for entry in fs::read_dir(&swept)?.flatten() {
                 if entry.file_name().to_str().is_none_or(|name| !known.contains(name)) {
                     fs::remove_file(entry.path())?;
