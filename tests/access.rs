@@ -26,7 +26,7 @@ fn token_command(data: &Path, args: &[&str]) -> Answer {
 }
 
 /// A new token of this scope, made while the server runs.
-fn new_token(data: &Path, name: &str, scope: &str) -> String {
+pub(crate) fn new_token(data: &Path, name: &str, scope: &str) -> String {
     let made = token_command(data, &["add", name, "--scope", scope]);
     assert_eq!(made.code, 0, "{}", made.stderr);
     made.stdout.trim().to_owned()

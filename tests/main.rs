@@ -46,6 +46,7 @@ mod probes;
 mod probes_gpu;
 mod probes_packages;
 mod restart;
+mod run_socket;
 mod serve;
 mod server_cli;
 mod sockets;

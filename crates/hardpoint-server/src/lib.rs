@@ -29,6 +29,7 @@ mod routes;
 mod run;
 mod serve;
 mod settings;
+mod socket;
 
 pub use openapi::openapi;
 pub use serve::serve;

@@ -6,7 +6,7 @@ mod operation;
 mod run;
 
 pub(crate) use operation::{Docs, changing, media, reading, schema_of, working};
-pub(crate) use run::run_docs;
+pub(crate) use run::{run_docs, run_socket_docs};
 
 use crate::routes;
 use aide::openapi::{Info, License, SecurityScheme, Tag};
@@ -118,6 +118,6 @@ mod tests {
                 );
             }
         }
-        assert_eq!(ids.len(), 35);
+        assert_eq!(ids.len(), 36);
     }
 }

@@ -56,6 +56,22 @@ pub(crate) fn run_docs(op: TransformOperation) -> TransformOperation {
     op.problems_as::<FailedRun>(&FAILURES)
 }
 
+const SOCKET: &str = "\
+A WebSocket. Its first message, text or binary, is the JSON body of the POST; after that comes one event a message, the \
+same as with `Accept: application/x-ndjson`, and last `result` or `error`, whatever went wrong. The connection closes then. \
+A caller who goes away, or sends more, cancels the call. A browser names its token as a subprotocol: \
+`hardpoint, bearer.TOKEN`.";
+
+/// `GET /v1/plugins/{name}/tools/{tool}/run`
+pub(crate) fn run_socket_docs(op: TransformOperation) -> TransformOperation {
+    let mut op = running(op, "runToolOverSocket", "Run a tool over a WebSocket").description(SOCKET);
+    let responses = &mut op.inner_mut().responses.get_or_insert_default().responses;
+    let switched =
+        Response { description: "The connection is a WebSocket now".to_owned(), ..Response::default() };
+    responses.insert(StatusCode::Code(101), ReferenceOr::Item(switched));
+    op.problems(&[Code::BadPath, Code::BadHeader, Code::MethodNotAllowed])
+}
+
 fn request() -> RequestBody {
     let example =
         json!({"args": {"text": "hello", "image": {"$bytes": "iVBORw0KGgo="}}, "timeout_seconds": 30});

@@ -49,7 +49,11 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
         .api_route("/v1/plugins/{name}/enable", post_with(verbs::enable, verbs::enable_docs))
         .api_route("/v1/plugins/{name}/disable", post_with(verbs::disable, verbs::disable_docs))
         .api_route("/v1/plugins/{name}/prefetch", post_with(verbs::prefetch, verbs::prefetch_docs))
-        .api_route("/v1/plugins/{name}/tools/{tool}/run", post_with(crate::run::run, openapi::run_docs))
+        .api_route(
+            "/v1/plugins/{name}/tools/{tool}/run",
+            post_with(crate::run::run, openapi::run_docs)
+                .get_with(crate::run::run_socket, openapi::run_socket_docs),
+        )
         .api_route(
             "/v1/jobs",
             get_with(jobs::list, jobs::list_docs).post_with(jobs::submit, jobs::submit_docs),

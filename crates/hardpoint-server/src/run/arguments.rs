@@ -7,7 +7,7 @@ use super::body::Bounded;
 use super::form;
 use crate::limits::{CALL_SECONDS_MAX, NESTING_MAX};
 use crate::problem::{Code, Mistake, Problem};
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, header};
 use hardpoint_wire::Payload;
 use hardpoint_wire::document::escaped;
@@ -44,15 +44,14 @@ pub(super) async fn read(request: Request<Body>, max: usize) -> Result<Order, Pr
     let (parts, body) = request.into_parts();
     let kind = Kind::of(&parts.headers)?;
     let body = Bounded::new(body, &parts.headers, max)?;
-    let order = match kind {
-        Kind::Json => {
-            let text = body.read().await?;
-            aside(text.len(), move || of_json(&text)).await??
+    match kind {
+        Kind::Json => read_text(body.read().await?).await,
+        Kind::Form(boundary) => {
+            let order = form::read(body, boundary).await?;
+            check_blobs(&order.args, PLACE)?;
+            Ok(order)
         }
-        Kind::Form(boundary) => form::read(body, boundary).await?,
-    };
-    check_blobs(&order.args, PLACE)?;
-    Ok(order)
+    }
 }
 
 enum Kind {
@@ -80,6 +79,13 @@ impl Kind {
 fn wrong_type(detail: &str) -> Problem {
     Problem::new(Code::WrongContentType, detail)
         .hint("send `Content-Type: application/json` or `multipart/form-data`")
+}
+
+/// Reads the text of a request, which must not hold too many binary values.
+pub(super) async fn read_text(text: Bytes) -> Result<Order, Problem> {
+    let order = aside(text.len(), move || of_json(&text)).await??;
+    check_blobs(&order.args, PLACE)?;
+    Ok(order)
 }
 
 fn of_json(text: &[u8]) -> Result<Order, Problem> {

@@ -11,6 +11,7 @@ mod collect;
 mod events;
 mod failure;
 mod form;
+mod socket;
 mod status;
 mod stream;
 
@@ -21,12 +22,14 @@ pub(crate) use body::Bounded;
 pub(crate) use check::check;
 pub(crate) use events::Event;
 pub(crate) use failure::refused;
+pub(crate) use socket::run_socket;
 pub(crate) use status::of_refusal;
 
 use crate::accept;
 use crate::app::{App, Shared};
 use crate::extract::{Path, ToolPath};
 use answer::Subject;
+use arguments::Order;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request};
@@ -52,17 +55,7 @@ async fn begin(
     let format = wanted(request.headers());
     let order =
         arguments::read(request, app.settings.body_bytes_max).await.map_err(|p| subject.problem(p))?;
-    let plugin = app.engine.plugin(&subject.plugin).map_err(|refusal| subject.refused(&refusal))?;
-    // Told here, where it is known which place of the body is wrong. While nobody can say, the engine refuses the call.
-    let tool =
-        check::check(&plugin, &subject.tool, &order.args.value).map_err(|misfit| subject.misfit(*misfit))?;
-    let streams = tool.is_some_and(|tool| tool.info.streaming);
-    let call = CallRequest {
-        tool: subject.tool.clone(),
-        args: order.args,
-        timeout: order.timeout.into(),
-        job: None,
-    };
+    let (streams, call) = call(app, subject, order)?;
     match format {
         Format::Json if streams => collect::answer(app, subject, call).await,
         Format::Json => match app.engine.call(&subject.plugin, call).await {
@@ -75,6 +68,21 @@ async fn begin(
             Ok(stream::response(app, subject.clone(), running, format))
         }
     }
+}
+
+/// Whether the tool streams, and the call that is to be made. What is wrong with the arguments is told here, where it is
+/// known which place of the body that is. While nobody can say, the engine refuses the call.
+fn call(
+    app: &App,
+    subject: &Subject,
+    order: Order,
+) -> Result<(bool, CallRequest), Box<crate::problem::FailedRun>> {
+    let plugin = app.engine.plugin(&subject.plugin).map_err(|refusal| subject.refused(&refusal))?;
+    let tool =
+        check::check(&plugin, &subject.tool, &order.args.value).map_err(|misfit| subject.misfit(*misfit))?;
+    let streams = tool.is_some_and(|tool| tool.info.streaming);
+    let (tool, timeout) = (subject.tool.clone(), order.timeout.into());
+    Ok((streams, CallRequest { tool, args: order.args, timeout, job: None }))
 }
 
 /// What the caller wants to read. Whoever asks for neither kind of stream gets one document.

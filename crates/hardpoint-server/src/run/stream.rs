@@ -41,7 +41,8 @@ pub(super) fn response(app: &Arc<App>, subject: Subject, call: RunningCall, form
     }
 }
 
-struct Going {
+/// A call on its way to its caller.
+pub(super) struct Going {
     app: Arc<App>,
     subject: Subject,
     call: RunningCall,
@@ -50,18 +51,27 @@ struct Going {
 }
 
 fn events(app: Arc<App>, subject: Subject, call: RunningCall) -> impl Stream<Item = Event> {
-    let going = Going { app, subject, call, items: 0, ended: false };
-    stream::unfold(going, |mut going| async move {
-        if going.ended {
-            return None;
-        }
-        let event = going.next().await;
-        going.ended = event.is_last();
-        Some((event, going))
+    stream::unfold(Going::new(app, subject, call), |mut going| async move {
+        let event = going.event().await;
+        event.map(|event| (event, going))
     })
 }
 
 impl Going {
+    pub(super) fn new(app: Arc<App>, subject: Subject, call: RunningCall) -> Self {
+        Self { app, subject, call, items: 0, ended: false }
+    }
+
+    /// What the call says next; `None` after its last word. May be dropped while it is waited for: nothing is lost.
+    pub(super) async fn event(&mut self) -> Option<Event> {
+        if self.ended {
+            return None;
+        }
+        let event = self.next().await;
+        self.ended = event.is_last();
+        Some(event)
+    }
+
     async fn next(&mut self) -> Event {
         let step = tokio::select! { biased;
             step = self.call.next() => step,
