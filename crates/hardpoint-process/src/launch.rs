@@ -9,7 +9,7 @@ use crate::living::Living;
 use crate::memory::MemoryMode;
 use crate::orphans::TREE_VARIABLE;
 use crate::owner::Owner;
-use crate::scratch;
+use crate::scratch::{self, HostFolder};
 use crate::shim::SHIM_ARGUMENT;
 use crate::tree::{Remains, Tree};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
@@ -107,6 +107,11 @@ impl Launcher {
     /// Who enforces memory limits.
     pub fn memory_mode(&self) -> &MemoryMode {
         &self.memory
+    }
+
+    /// A folder for the host itself, for as long as it is held.
+    pub fn folder(&self) -> io::Result<HostFolder> {
+        HostFolder::create(&self.scratch_root, &self.owner)
     }
 
     /// Waits until no tree that was started here is left, those included that were dropped or never

@@ -31,6 +31,7 @@ pub use control::{Signal, Status};
 pub use launch::{LaunchError, LaunchSpec, Launcher};
 pub use memory::{MemoryMode, MemorySample, MemoryWatch};
 pub use proc::{Process, tree_of};
+pub use scratch::HostFolder;
 pub use shim::{SHIM_ARGUMENT, shim_main};
 pub use tree::{Tree, TreeEnd, TreeEvent};
 pub use usage::TreeUsage;
