@@ -47,6 +47,7 @@ mod probes_gpu;
 mod probes_packages;
 mod restart;
 mod run_socket;
+mod runs;
 mod serve;
 mod server_cli;
 mod sockets;

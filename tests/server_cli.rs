@@ -226,7 +226,7 @@ fn without_a_server_it_says_how_to_start_one() {
         (answer.code, &document["ok"], &document["error_type"]),
         (6, &json!(false), &json!("ServerUnreachable"))
     );
-    let other = Cli::new(&["run", "x.yaml", "--server"]).run();
+    let other = Cli::new(&["db", "check", "--server"]).run();
     assert_eq!(other.code, 2, "{}", other.stderr);
     let https = Cli::new(&["plugin", "health", "--server=https://example.com"]).run();
     assert_eq!(https.code, 2);

@@ -5,7 +5,7 @@
 use crate::stage::root;
 use anyhow::{Context as _, Result, bail};
 use hardpoint_engine::jobs::{JobSettings, Jobs};
-use hardpoint_engine::{Decisions, Engine, Settings, Starter};
+use hardpoint_engine::{Catalog, Decisions, Engine, Settings, Starter};
 use hardpoint_server::ServerSettings;
 use hardpoint_store::Store;
 use serde_json::Value;
@@ -82,7 +82,8 @@ pub(crate) fn be_a_server(folder: &Path) -> Result<()> {
         let starter = Starter::open(&data)?;
         let (settings, store) = (Settings::default(), Store::open(&data)?);
         let decisions = Decisions::read(store.clone()).await?;
-        let (engine, running) = Engine::start(settings, &folder.join("plugins"), starter, decisions)?;
+        let catalog = Catalog::read(&folder.join("plugins"))?;
+        let (engine, running) = Engine::start(settings, &catalog, starter, decisions);
         let (jobs, turns) = Jobs::start(engine.clone(), store, JobSettings::default()).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;

@@ -6,7 +6,7 @@ use super::disk;
 use crate::stage::root;
 use anyhow::{Context as _, Result, bail, ensure};
 use hardpoint_engine::jobs::{Followed, Following, JobSettings, Jobs, Submission, Work};
-use hardpoint_engine::{Decisions, Engine, Settings, Starter};
+use hardpoint_engine::{Catalog, Decisions, Engine, Settings, Starter};
 use hardpoint_model::PluginState;
 use hardpoint_model::job::{EventKind, JobId, JobStatus};
 use hardpoint_store::Store;
@@ -62,10 +62,10 @@ impl Ground {
 
     pub(super) async fn start(&self) -> Result<Host> {
         let starter = Starter::open(&self.data())?;
-        let plugins = self.folder.path().join("plugins");
+        let catalog = Catalog::read(&self.folder.path().join("plugins"))?;
         let store = Store::open(&self.data())?;
         let decisions = Decisions::read(store.clone()).await?;
-        let (engine, loops) = Engine::start(Settings::default(), &plugins, starter, decisions)?;
+        let (engine, loops) = Engine::start(Settings::default(), &catalog, starter, decisions);
         let settings = JobSettings { running_max: RUNNING_MAX, ..JobSettings::default() };
         let (jobs, turns) = Jobs::start(engine.clone(), store, settings).await?;
         for name in [NOOP, PARKED] {

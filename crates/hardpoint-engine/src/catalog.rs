@@ -57,6 +57,11 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// The folder.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Reads the manifests of all sub-folders.
     pub fn read(dir: &Path) -> Result<Self, CatalogError> {
         let entries = fs::read_dir(dir).map_err(|e| {
@@ -72,6 +77,13 @@ impl Catalog {
         let mut plugins: Vec<Installed> = folders.map(read_plugin).collect();
         plugins.sort_by(|a, b| a.name().cmp(b.name()));
         Ok(Self { dir: dir.to_owned(), plugins })
+    }
+
+    /// The same folder with these plugins alone.
+    #[must_use]
+    pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> Self {
+        self.plugins.retain(|plugin| wanted(plugin.name()));
+        self
     }
 
     /// In the order of their names.

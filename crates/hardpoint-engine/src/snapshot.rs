@@ -4,6 +4,7 @@
 
 use crate::activity::Activity;
 use crate::catalog::Installed;
+use crate::start::StartError;
 use hardpoint_model::health::{Life, Liveness, PluginDetail, PluginHealth, StartTimes};
 use hardpoint_model::{ExitReason, Manifest, MemoryEnforcer, PluginEvent, PluginState};
 use hardpoint_supervisor::{Captured, Tool, Worker};
@@ -40,6 +41,7 @@ pub struct PluginView {
     pub(crate) is_conflicting: bool,
     pub(crate) ready_at: Option<Instant>,
     pub(crate) exit_reason: Option<ExitReason>,
+    pub(crate) start_error: Option<Arc<StartError>>,
     pub(crate) restarts: u64,
     pub(crate) restart_attempts: u32,
     pub(crate) restart_at: Option<Timestamp>,
@@ -75,6 +77,11 @@ impl PluginView {
         self.starting.is_some() || self.stopping
     }
 
+    /// Whether it is down and nothing goes on by itself that would change it.
+    pub fn stays_down(&self) -> bool {
+        !self.takes_calls() && !self.is_on_its_way() && self.restart_at.is_none()
+    }
+
     /// Its manifest, if it can be read.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.installed.manifest.as_ref().ok()
@@ -103,6 +110,21 @@ impl PluginView {
     /// Why it takes no calls, in one sentence; `None` when it does.
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
+    }
+
+    /// Why its present life did not begin, if it did not.
+    pub fn start_error(&self) -> Option<&Arc<StartError>> {
+        self.start_error.as_ref()
+    }
+
+    /// How far its start is, while it is being started.
+    pub fn starting(&self) -> Option<&str> {
+        self.starting.as_deref()
+    }
+
+    /// Its worker, while it has one.
+    pub fn worker(&self) -> Option<&Worker> {
+        self.worker.as_ref()
     }
 
     /// Everything about its health.

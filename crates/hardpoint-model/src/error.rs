@@ -2,6 +2,7 @@
 //!
 //! Owns the four categories and the record's fields. Knows nothing about who failed or how it was noticed.
 
+use crate::exit::ExitReason;
 use crate::limits::{
     ERROR_FIELD_BYTES_MAX, ERROR_FIELDS_MAX, ERROR_MESSAGE_BYTES_MAX, ERROR_NAME_BYTES_MAX,
     ERROR_REPR_BYTES_MAX, ERROR_TRACEBACK_BYTES_MAX,
@@ -104,6 +105,9 @@ pub struct JobError {
     #[serde(default)]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub occurred_at: Option<Timestamp>,
+    /// How the plugin's process ended, when that is why. The host's word: a plugin cannot say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_reason: Option<Box<ExitReason>>,
 }
 
 impl JobError {
@@ -122,6 +126,7 @@ impl JobError {
             plugin_name: None,
             plugin_instance_id: None,
             occurred_at: Some(Timestamp::now()),
+            exit_reason: None,
         }
     }
 
@@ -134,8 +139,8 @@ impl JobError {
         self
     }
 
-    /// The same failure as a host takes it from a plugin's process: within bounds, with a time, and with numbers that
-    /// are some.
+    /// The same failure as a host takes it from a plugin's process: within bounds, with a time, with numbers that are
+    /// some, and without what only the host can know.
     #[must_use]
     pub fn received(mut self) -> Self {
         cut(&mut self.error_type, ERROR_NAME_BYTES_MAX);
@@ -163,6 +168,7 @@ impl JobError {
         let number = |number: &f64| number.is_finite() && *number >= 0.0;
         self.retry_after_seconds = self.retry_after_seconds.filter(number);
         self.occurred_at.get_or_insert_with(Timestamp::now);
+        self.exit_reason = None;
         self
     }
 

@@ -3,7 +3,7 @@
 //! Owns the kinds, their words and their JSON. Must not know exit codes.
 
 use crate::client::{Kind, Refused};
-use hardpoint_engine::probe::{self, Missing};
+use hardpoint_engine::probe;
 use hardpoint_engine::{CatalogError, StartError};
 use hardpoint_env::EnvError;
 use hardpoint_model::{Category, Diagnostics};
@@ -12,6 +12,7 @@ use hardpoint_supervisor::StartFailure;
 use hardpoint_wire::{BadBytes, Unwritable};
 use serde_json::{Value, json};
 use std::fmt;
+use std::sync::Arc;
 
 /// A failed command.
 #[derive(Debug)]
@@ -22,10 +23,8 @@ pub(crate) enum Failure {
     Diagnostics(Diagnostics),
     /// An environment could not be built.
     Environment(EnvError),
-    /// Something that a plugin needs is missing.
-    Missing { plugin: String, missing: Vec<Missing> },
     /// A plugin could not be started.
-    Start { failure: StartFailure, hint: Option<String> },
+    NotStarted { plugin: String, error: Arc<StartError> },
     /// No server can be asked.
     Unreachable { message: String, hint: String },
     /// A server said no.
@@ -48,25 +47,13 @@ impl Failure {
         Self::Host { message: causes.fold(what.to_owned(), |text, cause| format!("{text}: {cause}")) }
     }
 
-    /// What a failed start of `plugin` means for a command.
-    pub(crate) fn of_start(plugin: &str, error: StartError) -> Self {
-        let hint = error.hint(plugin);
-        match error {
-            StartError::Lock(diagnostics) => Self::Diagnostics(diagnostics),
-            StartError::Missing(missing) => Self::Missing { plugin: plugin.to_owned(), missing },
-            StartError::Environment(error) => Self::Environment(error),
-            StartError::Worker(failure) => Self::Start { failure, hint },
-        }
-    }
-
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Request { hint, .. } | Self::Unreachable { hint, .. } => Some(hint.clone()),
             Self::Refused(refused) => refused.hint.clone(),
             Self::Environment(error) => Some(error.hint()),
-            Self::Missing { missing, .. } => Some(probe::hint(missing)),
-            Self::Start { hint, .. } => hint.clone(),
+            Self::NotStarted { plugin, error } => error.hint(plugin),
             Self::Store(error) => Some(error.hint().to_owned()),
             Self::Host { .. } | Self::Diagnostics(_) | Self::Interrupted => None,
         }
@@ -78,17 +65,19 @@ impl Failure {
             Self::Request { .. } => ("InvalidRequest", Category::UserInput),
             Self::Diagnostics(_) => ("InvalidFile", Category::UserInput),
             Self::Environment(_) => ("EnvironmentError", Category::Fatal),
-            Self::Missing { .. } => ("PluginUnavailable", Category::Resource),
-            Self::Start { failure, .. } => (failure.error.error_type.as_str(), failure.error.category),
+            Self::NotStarted { error, .. } => match &**error {
+                StartError::Lock(_) => ("InvalidFile", Category::UserInput),
+                StartError::Missing(_) => ("PluginUnavailable", Category::Resource),
+                StartError::Environment(_) => ("EnvironmentError", Category::Fatal),
+                StartError::Worker(failure) => (failure.error.error_type.as_str(), failure.error.category),
+            },
             Self::Unreachable { .. } => ("ServerUnreachable", Category::Transient),
             Self::Refused(refused) => of_refusal(refused.kind),
             Self::Store(_) | Self::Host { .. } => ("HostError", Category::Fatal),
             Self::Interrupted => ("Cancelled", Category::Transient),
         };
-        let error = match self {
-            Self::Start { failure, .. } => failure.error.message.clone(),
-            other => other.to_string(),
-        };
+        let of_worker = self.of_worker();
+        let error = of_worker.map_or_else(|| self.to_string(), |failure| failure.error.message.clone());
         let mut document = json!({"ok": false, "error": error, "error_type": error_type, "category": category,
             "hint": self.hint()});
         if let (Self::Refused(refused), Some(fields)) = (self, document.as_object_mut()) {
@@ -96,13 +85,22 @@ impl Failure {
             fields.extend(refused.document.as_object().cloned().unwrap_or_default());
             fields.insert("hint".to_owned(), json!(refused.hint));
         }
-        if let (Self::Start { failure, .. }, Some(fields)) = (self, document.as_object_mut()) {
+        if let (Some(failure), Some(fields)) = (of_worker, document.as_object_mut()) {
             if let Some(exit) = &failure.exit {
                 fields.insert("exit_reason".to_owned(), json!(exit.reason));
             }
             fields.insert("traceback".to_owned(), json!(failure.error.traceback));
         }
         document
+    }
+
+    /// The failure of a worker that did not become ready.
+    fn of_worker(&self) -> Option<&StartFailure> {
+        let Self::NotStarted { error, .. } = self else { return None };
+        match &**error {
+            StartError::Worker(failure) => Some(failure),
+            StartError::Lock(_) | StartError::Missing(_) | StartError::Environment(_) => None,
+        }
     }
 }
 
@@ -116,16 +114,16 @@ impl fmt::Display for Failure {
             Self::Diagnostics(diagnostics) => diagnostics.fmt(f),
             Self::Environment(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
-            Self::Missing { plugin, missing } => {
-                write!(f, "plugin `{plugin}` is UNAVAILABLE: {}", probe::reason(missing))
-            }
-            Self::Start { failure, .. } => {
-                f.write_str(&failure.error.message)?;
-                for line in detail(failure) {
-                    write!(f, "\n  | {line}")?;
+            Self::NotStarted { plugin, error } => match &**error {
+                StartError::Missing(missing) => {
+                    write!(f, "plugin `{plugin}` is UNAVAILABLE: {}", probe::reason(missing))
                 }
-                Ok(())
-            }
+                StartError::Worker(failure) => {
+                    f.write_str(&failure.error.message)?;
+                    detail(failure).iter().try_for_each(|line| write!(f, "\n  | {line}"))
+                }
+                StartError::Lock(_) | StartError::Environment(_) => error.fmt(f),
+            },
             Self::Interrupted => f.write_str("interrupted"),
         }
     }

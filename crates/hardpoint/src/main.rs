@@ -4,6 +4,7 @@
 //! started as a shim, because a shim must not have threads, a runtime or a parsed command line; the same goes
 //! for the process that asks the GPU's driver.
 
+mod assembly;
 mod cli;
 mod client;
 mod configuration;

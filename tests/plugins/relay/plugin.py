@@ -102,6 +102,15 @@ class RelayPlugin(Plugin):
         raise RuntimeError("not yet")
 
     @tool
+    def once_busy(self, file: str) -> dict[str, Any]:
+        """Fail the first time for a reason that passes, when the file is not there yet."""
+        if os.path.exists(file):
+            return {"woken": True}
+        with open(file, "w", encoding="utf-8"):
+            pass
+        raise errors.TransientError("the neighbour is busy", retry_after_seconds=0.05)
+
+    @tool
     def once_waits(self, file: str) -> dict[str, Any]:
         """Wait for ever the first time, when the file is not there yet."""
         if os.path.exists(file):

@@ -6,6 +6,7 @@ use super::{Effect, LifeId, Now, Scene};
 use crate::activity::Activity;
 use crate::catalog::Installed;
 use crate::limits::{HISTORY_MAX, REASON_BYTES_MAX};
+use crate::start::StartError;
 use hardpoint_model::health::{Life, StartTimes};
 use hardpoint_model::restart::{Attempts, Ended, RestartPolicy, Verdict};
 use hardpoint_model::{ExitReason, JobError, PluginEvent, PluginState};
@@ -71,6 +72,8 @@ pub(crate) struct Entry<W> {
     pub(crate) ready_at: Option<Instant>,
     pub(crate) times: Option<StartTimes>,
     pub(crate) exit_reason: Option<ExitReason>,
+    /// Why this life did not begin.
+    pub(crate) start_error: Option<Arc<StartError>>,
     pub(crate) attempts: Attempts,
     pub(crate) restarts: u64,
     pub(crate) restart_at: Option<(Instant, Timestamp)>,
@@ -115,6 +118,7 @@ impl<W: Clone> Entry<W> {
             ready_at: None,
             times: None,
             exit_reason: None,
+            start_error: None,
             attempts: Attempts::default(),
             restarts: 0,
             restart_at: None,
@@ -206,6 +210,7 @@ impl<W: Clone> Entry<W> {
         self.state = PluginState::Loaded;
         self.hint = None;
         self.starting = None;
+        self.start_error = None;
         self.ready_at = None;
         self.times = None;
         self.begun_at = scene.now.timestamp;

@@ -16,6 +16,7 @@ use crate::activity::Activity;
 use crate::catalog::Installed;
 use crate::logs::Logs;
 use crate::settings::Settings;
+use crate::start::StartError;
 use entry::{Then, Why};
 use hardpoint_model::health::StartTimes;
 use hardpoint_model::restart::Ended;
@@ -55,6 +56,8 @@ pub(crate) struct StartFailed {
     /// More than fits a reason, for the log: a traceback, or every mistake of a manifest.
     pub(crate) detail: Option<String>,
     pub(crate) exit: Option<ExitReason>,
+    /// All of it, for whoever has to tell it in other words.
+    pub(crate) error: Option<Arc<StartError>>,
 }
 
 /// Something happened.
@@ -296,7 +299,7 @@ impl<W: Clone> Entry<W> {
     }
 
     fn start_failed(&mut self, failed: StartFailed, scene: &mut Scene<'_, W>) {
-        let StartFailed { event, reason, hint, detail, exit } = failed;
+        let StartFailed { event, reason, hint, detail, exit, error } = failed;
         self.starting = None;
         self.phase = Phase::Idle;
         if let Some(detail) = detail {
@@ -304,6 +307,7 @@ impl<W: Clone> Entry<W> {
         }
         let ended = ended_as(exit.as_ref());
         self.exit_reason = exit;
+        self.start_error = error;
         self.broke(event, Why { reason, hint }, ended, scene);
     }
 

@@ -158,7 +158,8 @@ impl World {
 
     fn start_fails(&mut self, event: PluginEvent) {
         let Some(life) = self.starting.take() else { return };
-        let failed = StartFailed { event, reason: "no".to_owned(), hint: None, detail: None, exit: None };
+        let failed =
+            StartFailed { event, reason: "no".to_owned(), hint: None, detail: None, exit: None, error: None };
         self.input(Input::Started { life, result: Err(failed) });
     }
 

@@ -39,7 +39,7 @@ pub(super) async fn begin(
         // A step that is not told is followed by another.
         let _ = shared.inputs.try_send(Input::Step { life: life.clone(), step: step(&event) });
     };
-    shared.starter.start(order, &tell).await.map_err(|error| StartFailed::of(&life.plugin, &error))
+    shared.starter.start(order, &tell).await.map_err(|error| StartFailed::of(&life.plugin, error))
 }
 
 fn step(event: &StartEvent) -> String {
@@ -58,7 +58,7 @@ fn step(event: &StartEvent) -> String {
 impl StartFailed {
     fn plain(reason: &str) -> Self {
         let event = PluginEvent::Broke;
-        Self { event, reason: reason.to_owned(), hint: None, detail: None, exit: None }
+        Self { event, reason: reason.to_owned(), hint: None, detail: None, exit: None, error: None }
     }
 
     fn of_gone_folder(plugin: &str, dir: &Path) -> Self {
@@ -81,13 +81,14 @@ impl StartFailed {
         Self { hint, detail: Some(diagnostics.to_string()), ..Self::plain(&reason) }
     }
 
-    fn of(plugin: &str, error: &StartError) -> Self {
-        let (detail, exit) = match error {
+    fn of(plugin: &str, error: StartError) -> Self {
+        let (detail, exit) = match &error {
             StartError::Worker(failure) => {
                 (failure.error.traceback.clone(), failure.exit.as_ref().map(|exit| exit.reason.clone()))
             }
             StartError::Lock(_) | StartError::Missing(_) | StartError::Environment(_) => (None, None),
         };
-        Self { event: error.event(), reason: error.to_string(), hint: error.hint(plugin), detail, exit }
+        let (event, reason, hint) = (error.event(), error.to_string(), error.hint(plugin));
+        Self { event, reason, hint, detail, exit, error: Some(Arc::new(error)) }
     }
 }

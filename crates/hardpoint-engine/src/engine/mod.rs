@@ -7,7 +7,7 @@ mod begin;
 mod turns;
 
 use crate::call::Refusal;
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::Catalog;
 use crate::core::{Ask, Input, Wish};
 use crate::decisions::Decisions;
 use crate::limits::{COMMAND_QUEUE, INPUT_QUEUE, LOGS_PATIENCE, SETTLE_LOOK};
@@ -20,7 +20,7 @@ use hardpoint_model::MemoryEnforcer;
 use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_store::StoreError;
 use hardpoint_supervisor::{Hook, Worker};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -75,22 +75,21 @@ enum Command {
 }
 
 impl Engine {
-    /// Reads the plugins folder, and begins to start every plugin in it that nobody disabled or unloaded. The handle
-    /// of the loop ends after [`Engine::stop`].
+    /// Begins to start every plugin of the catalog that nobody disabled or unloaded. The handle of the loop ends after
+    /// [`Engine::stop`].
     pub fn start(
         settings: Settings,
-        plugins_dir: &Path,
+        catalog: &Catalog,
         starter: Starter,
         decisions: Decisions,
-    ) -> Result<(Self, JoinHandle<()>), CatalogError> {
-        let catalog = Catalog::read(plugins_dir)?;
+    ) -> (Self, JoinHandle<()>) {
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::default(),
             commands,
             inputs,
-            plugins_dir: plugins_dir.to_owned(),
+            plugins_dir: catalog.dir().to_owned(),
             draining: AtomicBool::new(false),
             enforcer: enforcer(starter.launcher().memory_mode()),
             starter: Arc::new(starter),
@@ -101,7 +100,7 @@ impl Engine {
         // Before anybody can look, so that no plugin is ever unknown.
         turns.take(Input::Found(catalog.iter().cloned().collect()));
         let handle = tokio::spawn(turns.run(command_queue, input_queue));
-        Ok((Self { shared }, handle))
+        (Self { shared }, handle)
     }
 
     /// All plugins, as they are now. Never waits.

@@ -199,6 +199,7 @@ fn view(entry: &Entry<Worker>, enforcer: MemoryEnforcer) -> PluginView {
         is_conflicting: entry.conflict.is_some(),
         ready_at: entry.ready_at,
         exit_reason: entry.exit_reason.clone(),
+        start_error: entry.start_error.clone(),
         restarts: entry.restarts,
         restart_attempts: entry.attempts.count,
         restart_at: entry.restart_at.map(|(_, at)| at),

@@ -8,7 +8,7 @@ use super::limits::{ITEMS_BYTES_MAX, ITEMS_MAX};
 use super::outputs::Outputs;
 use super::progress::Coalesced;
 use super::usage::Meter;
-use super::{Place, Reply, values};
+use super::{Down, Place, Reply, values};
 use crate::call::{CallFailure, CallStep, Done, Refusal, RunningCall};
 use crate::engine::Engine;
 use hardpoint_model::job::{EventKind, JobId};
@@ -48,15 +48,16 @@ impl Stops {
 }
 
 /// How many stages an instance can run at once, or why it can run none now.
-pub(super) fn places(engine: &Engine, instance: &str) -> Result<Place, String> {
+pub(super) fn places(engine: &Engine, instance: &str) -> Result<Place, Down> {
+    let down = |reason| Down { reason, stays: true };
     let Ok(plugin) = engine.plugin(instance) else {
-        return Err(format!("there is no plugin `{instance}` now"));
+        return Err(down(format!("there is no plugin `{instance}` now")));
     };
     if !plugin.is_enabled() {
-        return Err(format!("plugin `{instance}` is disabled"));
+        return Err(down(format!("plugin `{instance}` is disabled")));
     }
     if !plugin.takes_calls() {
-        return Err(Refusal::of(&plugin).to_string());
+        return Err(Down { reason: Refusal::of(&plugin).to_string(), stays: plugin.stays_down() });
     }
     let stages_max = plugin.manifest().map_or(1, |manifest| manifest.limits.concurrency);
     Ok(Place { stages_max, incarnation: plugin.incarnation })
@@ -124,6 +125,7 @@ async fn attempt_it(host: &Host, called: Called, stop: oneshot::Receiver<()>) ->
 async fn arguments(host: &Host, called: &Called, instance: &str) -> Result<Payload, Broke> {
     if let Some(pipeline) = &called.pipeline {
         let known = host.outputs.known(called.job, called.stage).await.map_err(|e| unreadable(&e))?;
+        host.outputs.remember_input(called.job, &known.input);
         let plugin = host.engine.plugin(instance).ok();
         let tool = plugin.as_ref().and_then(|plugin| plugin.tool(&called.tool));
         return known.arguments(pipeline, tool.map(|tool| &tool.info.input_schema)).map_err(Broke::of);
@@ -209,7 +211,10 @@ fn failed(failure: CallFailure) -> Broke {
     match failure {
         CallFailure::Failed(failed) => {
             let forced = matches!(failed.exit_reason, Some(ExitReason::Cancelled { .. }));
-            Broke { error: failed.error, forced }
+            Broke {
+                error: JobError { exit_reason: failed.exit_reason.map(Box::new), ..failed.error },
+                forced,
+            }
         }
         CallFailure::Refused(refusal) => {
             let broken = matches!(

@@ -27,7 +27,7 @@ pub use events::{Followed, Following};
 pub use forget::OutputsKept;
 pub use outcome::Outcome;
 pub use pipelines::{SaveError, Saving};
-pub use settings::{EventsKept, JobSettings};
+pub use settings::{EventsKept, JobSettings, WhenDown};
 pub use submission::{Submission, SubmitError, Work};
 
 use self::core::{Core, Input, Now, Resumed};
@@ -46,7 +46,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 /// What is known of plugins when stages are started: what an instance can run at once, or why it cannot run any now.
-pub(crate) type Places<'a> = dyn Fn(&str) -> Result<Place, String> + 'a;
+pub(crate) type Places<'a> = dyn Fn(&str) -> Result<Place, Down> + 'a;
 
 /// What an instance can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,15 @@ pub(crate) struct Place {
     pub(crate) stages_max: u32,
     /// The incarnation that would run them.
     pub(crate) incarnation: u64,
+}
+
+/// Why an instance can run nothing now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Down {
+    /// In one sentence.
+    pub(crate) reason: String,
+    /// Whether it stays so until somebody does something about it.
+    pub(crate) stays: bool,
 }
 
 /// The way back to whoever asked.

@@ -4,8 +4,8 @@
 
 use super::Jobs;
 use super::fold::Known;
-use hardpoint_model::job::{Job, JobId, JobStatus};
-use hardpoint_model::{Category, JobError, Pipeline};
+use hardpoint_model::job::{Job, JobId};
+use hardpoint_model::{JobError, Pipeline};
 use hardpoint_store::StoreError;
 use hardpoint_wire::Payload;
 
@@ -31,8 +31,7 @@ impl Jobs {
 
     /// What a job came to, or has come to so far.
     pub async fn outcome(&self, job: &Job) -> Result<Outcome, StoreError> {
-        let done = |status| status == JobStatus::Completed;
-        let stages_executed = job.stages.iter().filter(|stage| done(stage.status)).count();
+        let stages_executed = job.stages_executed();
         let found = self.shared.store.pipeline_of(job.job_id).await?;
         let result = match &found {
             None => self.output(job.job_id, 0).await?,
@@ -46,7 +45,7 @@ impl Jobs {
             pipeline: found.map(|(pipeline, _)| pipeline),
             result,
             stages_executed,
-            failure: failure(job),
+            failure: job.failure(),
         })
     }
 }
@@ -54,13 +53,4 @@ impl Jobs {
 /// Whether everything that stages brought is still kept.
 fn whole(known: &Known, stages_executed: usize) -> bool {
     known.outputs.iter().flatten().count() == stages_executed
-}
-
-fn failure(job: &Job) -> Option<(usize, JobError)> {
-    let broken = |status| matches!(status, JobStatus::Failed | JobStatus::Cancelled);
-    let index = job.stages.iter().position(|stage| broken(stage.status))?;
-    let stage = job.stages.get(index)?;
-    let error = stage.error.clone().filter(|_| stage.status == JobStatus::Failed);
-    let cancelled = || JobError::new(Category::Transient, "Cancelled", "it was cancelled");
-    Some((index + 1, error.unwrap_or_else(cancelled)))
 }

@@ -3,7 +3,7 @@
 //! Owns the folder of large binary data and the memory that passes it on. A file is written before the stage is told
 //! to be over, so that it is there after any death of the host; one that nobody knows of is removed at the next start.
 
-use super::fold::Known;
+use super::fold::{Document, Known};
 use super::limits::{OUTPUTS_KEPT_BYTES_MAX, RESULT_BYTES_MAX};
 use super::{fold, values};
 use hardpoint_model::job::JobId;
@@ -30,8 +30,29 @@ pub(crate) struct Outputs {
 
 #[derive(Debug, Default)]
 struct Kept {
-    by_job: HashMap<JobId, HashMap<u32, (Payload, u64)>>,
+    by_job: HashMap<JobId, OfJob>,
     bytes: u64,
+}
+
+/// What is in memory of one job.
+#[derive(Debug, Default)]
+struct OfJob {
+    input: Option<Document>,
+    outputs: HashMap<u32, Payload>,
+    bytes: u64,
+}
+
+impl Kept {
+    /// The place for so much more of a job, if there is one.
+    fn place(&mut self, job: JobId, bytes: u64) -> Option<&mut OfJob> {
+        if self.bytes + bytes > OUTPUTS_KEPT_BYTES_MAX {
+            return None;
+        }
+        self.bytes += bytes;
+        let of_job = self.by_job.entry(job).or_default();
+        of_job.bytes += bytes;
+        Some(of_job)
+    }
 }
 
 impl Outputs {
@@ -65,7 +86,7 @@ impl Outputs {
         if !values::fits(&payload.value, RESULT_BYTES_MAX) {
             return Err(too_large());
         }
-        let bytes = payload.blobs.iter().map(Blob::len).sum::<u64>() + values::size(&payload.value) as u64;
+        let bytes = binary(&payload) + values::size(&payload.value) as u64;
         let blobs = if payload.blobs.iter().any(|blob| matches!(blob, Blob::Shared(_))) {
             let (folder, blobs) = (Arc::clone(&self.folder), payload.blobs.clone());
             let write = move || write(&folder, &format!("{job}-{stage}-{attempt}"), &blobs);
@@ -98,17 +119,37 @@ impl Outputs {
         for stage in 0..stages {
             outputs.push(self.payload(job, stage).await?);
         }
+        Ok(Known { input: self.input(job).await?, outputs })
+    }
+
+    /// What a run was given.
+    async fn input(&self, job: JobId) -> Result<Document, StoreError> {
+        if let Some(input) = self.with(|kept| kept.by_job.get(&job)?.input.clone()) {
+            return Ok(input);
+        }
         let found = self.store.pipeline_of(job).await?;
         let input = found.map(|(_, input)| input).unwrap_or_default();
-        let input = fold::literal(&input).map_err(|e| StoreError::Corrupt(e.message))?;
-        Ok(Known { input, outputs })
+        fold::literal(&input).map_err(|e| StoreError::Corrupt(e.message))
+    }
+
+    /// The next stages of a run want its input, too; until [`Outputs::forget`].
+    pub(super) fn remember_input(&self, job: JobId, input: &Document) {
+        let bytes = |value: &Payload| values::size(&value.value) as u64 + binary(value);
+        self.with(|kept| {
+            if kept.by_job.get(&job).is_some_and(|of_job| of_job.input.is_some()) {
+                return;
+            }
+            if let Some(of_job) = kept.place(job, input.values().map(bytes).sum()) {
+                of_job.input = Some(input.clone());
+            }
+        });
     }
 
     /// Nobody will pass on any of a job's outputs any more.
     pub(super) fn forget(&self, job: JobId) {
         self.with(|kept| {
             let gone = kept.by_job.remove(&job).unwrap_or_default();
-            kept.bytes -= gone.values().map(|(_, bytes)| bytes).sum::<u64>().min(kept.bytes);
+            kept.bytes = kept.bytes.saturating_sub(gone.bytes);
         });
     }
 
@@ -131,21 +172,24 @@ impl Outputs {
 
     fn remember(&self, job: JobId, stage: u32, payload: Payload, bytes: u64) {
         self.with(|kept| {
-            if kept.bytes + bytes <= OUTPUTS_KEPT_BYTES_MAX {
-                kept.bytes += bytes;
-                kept.by_job.entry(job).or_default().insert(stage, (payload, bytes));
+            if let Some(of_job) = kept.place(job, bytes) {
+                of_job.outputs.insert(stage, payload);
             }
         });
     }
 
     fn remembered(&self, job: JobId, stage: u32) -> Option<Payload> {
-        self.with(|kept| Some(kept.by_job.get(&job)?.get(&stage)?.0.clone()))
+        self.with(|kept| kept.by_job.get(&job)?.outputs.get(&stage).cloned())
     }
 
     /// The lock is held for a look into a table, and never across an await.
     fn with<T>(&self, use_it: impl FnOnce(&mut Kept) -> T) -> T {
         use_it(&mut self.kept.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn binary(payload: &Payload) -> u64 {
+    payload.blobs.iter().map(Blob::len).sum()
 }
 
 /// Large ones into files, small ones as they are. Not synced: they outlive the host, and the next sync of the file

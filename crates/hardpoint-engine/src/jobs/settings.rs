@@ -22,6 +22,8 @@ pub struct JobSettings {
     pub attempts_max: u32,
     /// What becomes of a stage whose host died while it ran.
     pub on_host_loss: OnHostLoss,
+    /// What becomes of a stage whose plugin is down and stays so.
+    pub when_down: WhenDown,
     /// How long a cancelled call may take to stop by itself.
     pub cancel_grace: Duration,
     /// How often it is measured what a running stage's worker uses; zero: never.
@@ -32,6 +34,16 @@ pub struct JobSettings {
     pub store_retry: Duration,
     /// Which events are kept.
     pub events: EventsKept,
+}
+
+/// What becomes of a stage whose plugin is down until somebody does something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenDown {
+    /// It waits: an operator may bring the plugin up.
+    #[default]
+    Wait,
+    /// It fails: there is no operator.
+    Fail,
 }
 
 /// Which events are kept. Those of jobs that wait or run always are.
@@ -58,6 +70,7 @@ impl Default for JobSettings {
             retry_wait_max: Duration::from_mins(5),
             attempts_max: 5,
             on_host_loss: OnHostLoss::default(),
+            when_down: WhenDown::default(),
             cancel_grace: Duration::from_secs(3),
             snapshot_every: Duration::from_secs(4),
             outputs: OutputsKept { age_max: Duration::from_hours(30 * 24), bytes_max: 4 << 30 },

@@ -12,7 +12,7 @@ pub use event::{Event, EventKind, NewEvent, Notice, ResourceSnapshot};
 pub use new::NewJob;
 pub use status::{IllegalJobTransition, JobChange, JobStatus};
 
-use crate::error::JobError;
+use crate::error::{Category, JobError};
 use crate::ids::{NameError, PluginRef};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -131,4 +131,21 @@ pub struct Job {
     /// When it ended.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub completed_at: Option<Timestamp>,
+}
+
+impl Job {
+    /// How many of its stages ended well.
+    pub fn stages_executed(&self) -> usize {
+        self.stages.iter().filter(|stage| stage.status == JobStatus::Completed).count()
+    }
+
+    /// The first stage that did not end well, counted from 1, and why.
+    pub fn failure(&self) -> Option<(usize, JobError)> {
+        let broken = |stage: &Stage| matches!(stage.status, JobStatus::Failed | JobStatus::Cancelled);
+        let index = self.stages.iter().position(broken)?;
+        let stage = self.stages.get(index)?;
+        let error = stage.error.clone().filter(|_| stage.status == JobStatus::Failed);
+        let cancelled = || JobError::new(Category::Transient, "Cancelled", "it was cancelled");
+        Some((index + 1, error.unwrap_or_else(cancelled)))
+    }
 }

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
 use std::borrow::Cow;
 
-use crate::error::{Category, JobError};
+use crate::error::{Category, JobError, ResourceShortfall};
 use crate::exit::ExitReason;
 
 /// What a run of a pipeline came to.
@@ -19,43 +19,18 @@ pub enum PipelineResult {
         stages_executed: usize,
     },
     /// At least one stage failed.
-    Failed(PipelineFailure),
+    Failed(Box<PipelineFailure>),
 }
 
 /// The failure that a run is reported with: the first one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineFailure {
-    /// One sentence for people.
-    pub error: String,
-    /// The exception class, or the host's own name for the failure.
-    pub error_type: String,
-    /// Who can mend it.
-    pub category: Category,
+    /// Why, and who can mend it.
+    pub error: JobError,
     /// The stage that failed, counted from 1 as in `stages_executed`.
     pub stage_failed: usize,
     /// What the finished stages came to.
     pub partial_result: Value,
-    /// How the worker ended, if it did.
-    pub exit_reason: Option<ExitReason>,
-}
-
-impl PipelineFailure {
-    /// The failure of one stage with what was finished before it.
-    pub fn of_stage(
-        stage_failed: usize,
-        error: &JobError,
-        partial_result: Value,
-        exit_reason: Option<ExitReason>,
-    ) -> Self {
-        Self {
-            error: error.message.clone(),
-            error_type: error.error_type.clone(),
-            category: error.category,
-            stage_failed,
-            partial_result,
-            exit_reason,
-        }
-    }
 }
 
 impl Serialize for PipelineResult {
@@ -68,19 +43,29 @@ impl Serialize for PipelineResult {
                 map.serialize_entry("stages_executed", stages_executed)?;
             }
             Self::Failed(failure) => {
+                let PipelineFailure { error, stage_failed, partial_result } = &**failure;
                 map.serialize_entry("ok", &false)?;
-                map.serialize_entry("error", &failure.error)?;
-                map.serialize_entry("error_type", &failure.error_type)?;
-                map.serialize_entry("category", &failure.category)?;
-                map.serialize_entry("stage_failed", &failure.stage_failed)?;
-                map.serialize_entry("partial_result", &failure.partial_result)?;
-                if let Some(reason) = &failure.exit_reason {
-                    map.serialize_entry("exit_reason", reason)?;
-                }
+                map.serialize_entry("error", &error.message)?;
+                map.serialize_entry("error_type", &error.error_type)?;
+                map.serialize_entry("category", &error.category)?;
+                map.serialize_entry("retriable", &error.retriable)?;
+                map.serialize_entry("stage_failed", stage_failed)?;
+                map.serialize_entry("partial_result", partial_result)?;
+                some(&mut map, "fields_invalid", error.fields_invalid.as_ref())?;
+                some(&mut map, "resource_shortfall", error.resource_shortfall.as_ref())?;
+                some(&mut map, "retry_after_seconds", error.retry_after_seconds.as_ref())?;
+                some(&mut map, "original_exc_repr", error.original_exc_repr.as_ref())?;
+                some(&mut map, "traceback", error.traceback.as_ref())?;
+                some(&mut map, "exit_reason", error.exit_reason.as_ref())?;
             }
         }
         map.end()
     }
+}
+
+/// What is not there is left out.
+fn some<M: SerializeMap>(map: &mut M, name: &str, value: Option<&impl Serialize>) -> Result<(), M::Error> {
+    value.map_or(Ok(()), |value| map.serialize_entry(name, value))
 }
 
 impl JsonSchema for PipelineResult {
@@ -91,6 +76,7 @@ impl JsonSchema for PipelineResult {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let (category, exit) =
             (generator.subschema_for::<Category>(), generator.subschema_for::<ExitReason>());
+        let shortfall = generator.subschema_for::<ResourceShortfall>();
         json_schema!({
             "description": "What a run of a pipeline came to. `stage_failed` is counted from 1.",
             "oneOf": [
@@ -107,10 +93,13 @@ impl JsonSchema for PipelineResult {
                     "type": "object",
                     "properties": {
                         "ok": {"const": false}, "error": {"type": "string"}, "error_type": {"type": "string"},
-                        "category": category, "stage_failed": {"type": "integer", "minimum": 1},
-                        "partial_result": {}, "exit_reason": exit
+                        "category": category, "retriable": {"type": "boolean"},
+                        "stage_failed": {"type": "integer", "minimum": 1}, "partial_result": {},
+                        "fields_invalid": {"type": "array", "items": {"type": "string"}},
+                        "resource_shortfall": shortfall, "retry_after_seconds": {"type": "number"},
+                        "original_exc_repr": {"type": "string"}, "traceback": {"type": "string"}, "exit_reason": exit
                     },
-                    "required": ["ok", "error", "error_type", "category", "stage_failed", "partial_result"],
+                    "required": ["ok", "error", "error_type", "category", "retriable", "stage_failed", "partial_result"],
                     "additionalProperties": false
                 }
             ]
@@ -127,29 +116,30 @@ mod tests {
     #[test]
     fn results_have_exactly_the_promised_fields() {
         let error = JobError::new(Category::UserInput, "ValueError", "no such page");
+        let of = |error: JobError| {
+            let partial_result = json!({"a": 1});
+            PipelineResult::Failed(Box::new(PipelineFailure { error, stage_failed: 2, partial_result }))
+        };
         let died =
-            PipelineFailure::of_stage(2, &error, json!({"a": 1}), Some(ExitReason::ExitCode { code: 3 }));
-        let failed = PipelineFailure { exit_reason: None, ..died.clone() };
+            JobError { exit_reason: Some(Box::new(ExitReason::ExitCode { code: 3 })), ..error.clone() };
+        let told = JobError { original_exc_repr: Some("ValueError()".into()), ..error.clone() }
+            .with_fields(vec!["page".to_owned()]);
+        let with = |more: Value| {
+            let mut expected = json!({
+                "ok": false, "error": "no such page", "error_type": "ValueError", "category": "user_input",
+                "retriable": true, "stage_failed": 2, "partial_result": {"a": 1}
+            });
+            expected.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+            expected
+        };
         for (result, expected) in [
             (
                 PipelineResult::Done { result: json!({"a": 1}), stages_executed: 3 },
                 json!({"ok": true, "result": {"a": 1}, "stages_executed": 3}),
             ),
-            (
-                PipelineResult::Failed(failed),
-                json!({
-                    "ok": false, "error": "no such page", "error_type": "ValueError", "category": "user_input",
-                    "stage_failed": 2, "partial_result": {"a": 1}
-                }),
-            ),
-            (
-                PipelineResult::Failed(died),
-                json!({
-                    "ok": false, "error": "no such page", "error_type": "ValueError", "category": "user_input",
-                    "stage_failed": 2, "partial_result": {"a": 1},
-                    "exit_reason": {"kind": "exit_code", "code": 3}
-                }),
-            ),
+            (of(error), with(json!({}))),
+            (of(told), with(json!({"fields_invalid": ["page"], "original_exc_repr": "ValueError()"}))),
+            (of(died), with(json!({"exit_reason": {"kind": "exit_code", "code": 3}}))),
         ] {
             assert_eq!(serde_json::to_value(&result).unwrap(), expected);
         }

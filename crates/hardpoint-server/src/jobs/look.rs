@@ -246,9 +246,10 @@ fn written(job: &Job, came: Came, binary: bool) -> Result<(&'static str, Vec<u8>
             ResultAnswer::Pipeline(PipelineResult::Done { result: document(payload)?, stages_executed })
         }
         Came::Pipeline(payload, _, Some(failure)) => {
-            let (stage, error) = *failure;
-            let failed = PipelineFailure::of_stage(stage, &error, document(payload)?, None);
-            ResultAnswer::Pipeline(PipelineResult::Failed(failed))
+            let (stage_failed, error) = *failure;
+            let partial_result = document(payload)?;
+            let failed = PipelineFailure { error, stage_failed, partial_result };
+            ResultAnswer::Pipeline(PipelineResult::Failed(Box::new(failed)))
         }
     };
     Ok(("application/json", serde_json::to_vec(&answer).unwrap_or_default()))

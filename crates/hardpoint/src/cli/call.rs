@@ -4,7 +4,7 @@ use super::answer::{self, Ending, Place};
 use super::exit_code::Code;
 use super::fields::{self, FIELD_HELP, Field};
 use super::files;
-use super::interrupt::{Outcome, stop, unless_interrupted};
+use super::interrupt::{Outcome, STOP_GRACE, stop, unless_interrupted};
 use super::live::Scene;
 use super::progress::Progress;
 use super::told::Door;
@@ -60,7 +60,7 @@ async fn embedded(args: &Call, scene: Scene<'_>) -> Result<Ending, Failure> {
     let progress = Progress::new(scene.shared.json, scene.shared.verbose > 0);
     let worked = unless_interrupted(work(args, &host, &progress)).await;
     progress.clear();
-    stop(host).await;
+    stop(host.stop(STOP_GRACE)).await;
     let Outcome::Done(ended) = worked else { return Err(Failure::Interrupted) };
     Ok(match ended? {
         Ok(output) => Ending::Done { result: output.result, execution_time_ms: output.execution_time_ms },

@@ -2,7 +2,7 @@
 
 use super::terminal;
 use crate::client::Kind;
-use crate::embedded::Failure;
+use crate::embedded::{Failure, StartError};
 use owo_colors::OwoColorize as _;
 use std::process::ExitCode;
 
@@ -32,7 +32,11 @@ impl Code {
         match failure {
             Failure::Request { .. } | Failure::Diagnostics(_) => Self::Request,
             Failure::Environment(_) => Self::Environment,
-            Failure::Start { .. } | Failure::Missing { .. } => Self::Start,
+            Failure::NotStarted { error, .. } => match &**error {
+                StartError::Lock(_) => Self::Request,
+                StartError::Environment(_) => Self::Environment,
+                StartError::Missing(_) | StartError::Worker(_) => Self::Start,
+            },
             Failure::Store(_) | Failure::Host { .. } => Self::Host,
             Failure::Unreachable { .. } => Self::Server,
             Failure::Refused(refused) => match refused.kind {

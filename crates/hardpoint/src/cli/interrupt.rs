@@ -2,13 +2,12 @@
 //!
 //! Owns the signals and the time that an end may take. Must not know what the command was.
 
-use crate::embedded::Host;
 use std::future::Future;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long workers are given to end in order when a command is over or interrupted.
-const STOP_GRACE: Duration = Duration::from_secs(3);
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// What became of the work.
 pub(super) enum Outcome<T> {
@@ -38,11 +37,11 @@ pub(super) fn interrupted() -> impl Future<Output = ()> {
     }
 }
 
-/// Ends a host in order. A second Ctrl-C, or a worker that cannot be ended in time, ends the waiting: the
-/// shims then do the rest on their own when this process is gone.
-pub(super) async fn stop(host: Host) {
+/// Waits until a host has ended in order. A second Ctrl-C, or a worker that cannot be ended in time, ends the waiting:
+/// the shims then do the rest on their own when this process is gone.
+pub(super) async fn stop(ending: impl Future<Output = ()>) {
     tokio::select! {
-        () = host.stop(STOP_GRACE) => {}
+        () = ending => {}
         () = interrupted() => {}
         () = tokio::time::sleep(STOP_GRACE * 3) => {}
     }

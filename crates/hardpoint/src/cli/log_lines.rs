@@ -120,6 +120,22 @@ impl Page {
     }
 }
 
+/// A line beside a result, where it is worth one: what was logged as a warning or worse, with `verbose` all that the
+/// plugin printed and logged.
+pub(super) fn aside(line: &LogLine, verbose: bool) -> Option<String> {
+    let wanted = match line.source {
+        LogSource::Stdout | LogSource::Stderr => verbose,
+        LogSource::Plugin => verbose || line.level >= Some(LogLevel::Warning),
+        LogSource::Host => false,
+    };
+    wanted.then(|| format!("{} {}", line.instance.dimmed(), tame(&line.text)))
+}
+
+/// What a plugin says must not move the cursor.
+fn tame(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
 fn look(line: &LogLine) -> String {
     let source = match (line.source, line.level) {
         (LogSource::Stdout, _) => "stdout",
@@ -134,11 +150,7 @@ fn look(line: &LogLine) -> String {
         Some(LogLevel::Warning) => Style::new().yellow(),
         Some(LogLevel::Info | LogLevel::Debug) | None => Style::new(),
     };
-    let text: String = line
-        .text
-        .chars()
-        .map(|c| if c.is_control() && c != '\t' && c != '\n' { '\u{fffd}' } else { c })
-        .collect();
+    let text = tame(&line.text);
     let at = line.at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ");
     format!("{} {:<12} {}", at.dimmed(), format!("{who}{source}").dimmed(), text.style(style))
 }
@@ -189,6 +201,16 @@ mod tests {
         let of_stage = |attempt| LogLine { stage: Some(1), ..line(1, Some((one, attempt))) };
         assert_eq!(page.heading(&of_stage(1)).as_deref(), Some("── stage 1 on p"));
         assert_eq!(page.heading(&of_stage(2)).as_deref(), Some("── attempt 2"));
+    }
+
+    #[test]
+    fn beside_a_result_stand_warnings_and_with_verbose_all_that_the_plugin_said() {
+        let said =
+            |source, level, verbose| aside(&LogLine { source, level, ..line(1, None) }, verbose).is_some();
+        assert!(!said(LogSource::Stdout, None, false) && said(LogSource::Stdout, None, true));
+        assert!(!said(LogSource::Plugin, Some(LogLevel::Info), false));
+        assert!(said(LogSource::Plugin, Some(LogLevel::Warning), false));
+        assert!(!said(LogSource::Host, Some(LogLevel::Error), true), "it is told with the result");
     }
 
     #[test]

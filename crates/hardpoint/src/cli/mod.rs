@@ -122,14 +122,9 @@ impl Verb {
     /// Whether `--server` means something to it.
     fn asks_a_server(&self) -> bool {
         match self {
-            Self::Call(_) | Self::Job(_) | Self::Pipeline(_) => true,
+            Self::Run(_) | Self::Call(_) | Self::Job(_) | Self::Pipeline(_) => true,
             Self::Plugin(plugin) => plugin.asks_a_server(),
-            Self::Run(_)
-            | Self::Serve(_)
-            | Self::Config(_)
-            | Self::Doctor(_)
-            | Self::Token(_)
-            | Self::Db(_) => false,
+            Self::Serve(_) | Self::Config(_) | Self::Doctor(_) | Self::Token(_) | Self::Db(_) => false,
         }
     }
 }
@@ -208,13 +203,13 @@ async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, 
     if shared.server.is_some() && !verb.asks_a_server() {
         return Err(Failure::request(
             "this command works without a server",
-            "leave `--server` out; `call`, `plugin`, `job` and `pipeline` ask servers",
+            "leave `--server` out; `run`, `call`, `plugin`, `job` and `pipeline` ask servers",
         ));
     }
     let places = Places::of(&loaded.config)?;
     let scene = Scene { shared, config: &loaded.config, places: &places };
     match verb {
-        Verb::Run(run) => run::run(run, shared, &places).await,
+        Verb::Run(run) => run::run(run, scene).await,
         Verb::Call(call) => call::run(call, scene).await,
         Verb::Serve(_) => serve::run(shared, loaded, &places).await,
         Verb::Config(config) => config::run(&config, shared, loaded),

@@ -3,7 +3,7 @@
 //! Owns the bars. They are hidden when stderr is no terminal; then what matters is printed as plain lines.
 
 use super::{show, terminal};
-use crate::embedded::{Event, RunEvent};
+use crate::embedded::Event;
 use hardpoint_env::EnvEvent;
 use hardpoint_model::log::LogSource;
 use hardpoint_model::pipeline::Pipeline;
@@ -50,31 +50,21 @@ impl Progress {
     pub(super) fn host(&self, event: Event) {
         match event {
             Event::Environment { plugin, event } => self.environment(&plugin, &event),
-            Event::Starting { plugin } => self.bar(&plugin).set_message("starting its worker"),
-            Event::Started { plugin, worker } => {
-                let bar = self.bar(&plugin);
-                let said = format!("ready in process {} (Python {})", worker.pid(), python(&worker));
-                self.finish(&bar, &plugin, &said, true);
-            }
+            Event::Starting { plugin } => self.starting(&plugin, "starting its worker"),
+            Event::Started { plugin, worker } => self.started(&plugin, &worker),
         }
     }
 
-    /// What a run tells.
-    pub(super) fn run(&self, event: RunEvent, pipeline: &Pipeline) {
-        let name = |index: usize| {
-            pipeline
-                .stages
-                .get(index)
-                .map_or_else(String::new, |stage| format!("{}.{}", stage.plugin.plugin, stage.tool))
-        };
-        match event {
-            RunEvent::StageStart { index } => self.bar(&name(index)).set_message("running"),
-            RunEvent::Note { index, note } => self.note(&name(index), &note),
-            RunEvent::StageEnd { index, ok, took } => {
-                let said = if ok { format!("done in {}", show::duration(took)) } else { "failed".to_owned() };
-                self.finish(&self.bar(&name(index)), &name(index), &said, ok);
-            }
-        }
+    /// The start of a plugin is at this step.
+    pub(super) fn starting(&self, plugin: &str, step: &str) {
+        self.bar(plugin).set_message(step.to_owned());
+    }
+
+    /// A plugin is up.
+    pub(super) fn started(&self, plugin: &str, worker: &Worker) {
+        let bar = self.bar(plugin);
+        let said = format!("ready in process {} (Python {})", worker.pid(), python(worker));
+        self.finish(&bar, plugin, &said);
     }
 
     /// Progress, log and usage of one call.
@@ -150,11 +140,10 @@ impl Progress {
         bar.clone()
     }
 
-    fn finish(&self, bar: &ProgressBar, name: &str, said: &str, ok: bool) {
+    fn finish(&self, bar: &ProgressBar, name: &str, said: &str) {
         bar.finish_and_clear();
         self.by_name.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        let mark = if ok { "✓".green().to_string() } else { "✗".red().to_string() };
-        self.line(&format!("{mark} {name:width$}  {said}", width = self.name_width));
+        self.say(name, said);
     }
 
     fn say(&self, name: &str, said: &str) {

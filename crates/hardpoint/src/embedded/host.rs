@@ -8,7 +8,7 @@ use hardpoint_engine::{Catalog, OpenError, StartEvent, StartOrder, Starter};
 use hardpoint_env::EnvEvent;
 use hardpoint_supervisor::{Captured, Worker};
 use serde_json::Value;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What the host does, for whoever shows it.
@@ -37,11 +37,6 @@ impl Host {
         Ok(Self { catalog, starter: open_starter(places)?, workers: Mutex::default() })
     }
 
-    /// The plugins there are.
-    pub(crate) fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-
     /// Probes the plugin, makes its environment ready and starts a worker in it.
     pub(crate) async fn start(
         &self,
@@ -59,7 +54,8 @@ impl Host {
         };
         // Boxed: it is the largest of all futures here, and would make every one around it as large.
         let started = Box::pin(self.starter.start(order, &tell)).await;
-        let (worker, _) = started.map_err(|error| Failure::of_start(plugin, error))?;
+        let (worker, _) = started
+            .map_err(|error| Failure::NotStarted { plugin: plugin.to_owned(), error: Arc::new(error) })?;
         if let Ok(mut workers) = self.workers.lock() {
             workers.push(worker.clone());
         }

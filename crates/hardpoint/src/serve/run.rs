@@ -3,12 +3,14 @@
 use super::claim::{Claim, ClaimError};
 use super::notify::{State, notify};
 use super::signals::{Ending, Signals};
-use crate::embedded::{Failure, Places, open_starter};
-use hardpoint_engine::jobs::{JobSettings, Jobs};
-use hardpoint_engine::{Decisions, Engine, Settings};
+use crate::assembly::{Assembly, Parts};
+use crate::embedded::{Catalog, Failure, Places, open_starter};
+use hardpoint_engine::jobs::JobSettings;
+use hardpoint_engine::{Decisions, Settings};
 use hardpoint_server::ServerSettings;
 use hardpoint_server::access::{self, Tokens, TokensError};
 use hardpoint_store::Store;
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -46,21 +48,22 @@ pub(crate) async fn run(
     access::check_bind(order.listen, &tokens).map_err(|e| Failure::request(e.to_string(), e.hint()))?;
     let (listener, url) = bind(order.listen).await?;
     let starter = open_starter(&order.places)?;
-    let mut settings = order.engine;
-    settings.logs.dir = Some(order.places.data.join("logs"));
+    let catalog = Catalog::read(&order.places.plugins)?;
+    let mut engine = order.engine;
+    engine.logs.dir = Some(order.places.data.join("logs"));
     let decisions = Decisions::read(store.clone()).await?;
-    let (engine, engine_loop) = Engine::start(settings, &order.places.plugins, starter, decisions)?;
-    let (jobs, jobs_loop) = Jobs::start(engine.clone(), store.clone(), order.jobs).await?;
+    let parts = Parts { starter, catalog, engine, decisions, jobs: order.jobs };
+    let assembly = Assembly::start(parts, ready(Ok(store))).await?;
+    let (engine, jobs) = (assembly.engine.clone(), assembly.jobs.clone());
     claim.announce(&url).map_err(|e| Failure::host("server.json cannot be written", &e))?;
     let (stop, stopped) = oneshot::channel::<()>();
     let stop_wanted = async move { drop(stopped.await) };
-    let open = hardpoint_server::serve(engine.clone(), jobs.clone(), listener, order.server, stop_wanted);
+    let open = hardpoint_server::serve(engine, jobs, listener, order.server, stop_wanted);
     let doors = tokio::spawn(open);
     tracing::info!(url, plugins = %order.places.plugins.display(), data = %order.places.data.display(), "listening");
     let told = listening(&url);
     notify(State::Ready(&url));
-    let (stop, drain) = (Some(stop), order.drain);
-    let server = Running { signals, claim, store, engine, engine_loop, jobs, jobs_loop, doors, stop, drain };
+    let server = Running { signals, claim, assembly, doors, stop, drain: order.drain };
     match told {
         Ok(()) => server.until_ended().await,
         // Nobody can be told where it listens: then it must not stay behind.
@@ -71,13 +74,9 @@ pub(crate) async fn run(
 struct Running {
     signals: Signals,
     claim: Claim,
-    store: Store,
-    engine: Engine,
-    engine_loop: JoinHandle<()>,
-    jobs: Jobs,
-    jobs_loop: JoinHandle<()>,
+    assembly: Assembly,
     doors: JoinHandle<io::Result<()>>,
-    stop: Option<oneshot::Sender<()>>,
+    stop: oneshot::Sender<()>,
     drain: Duration,
 }
 
@@ -96,8 +95,7 @@ impl Running {
 
     /// Ends in order; another signal ends it at once.
     async fn end(self) -> Result<(), Failure> {
-        let Self { mut signals, claim, store, engine, engine_loop, jobs, jobs_loop, mut doors, stop, drain } =
-            self;
+        let Self { mut signals, claim, assembly, mut doors, stop, drain } = self;
         notify(State::Stopping);
         drop(stop);
         let close = async {
@@ -109,16 +107,8 @@ impl Running {
                 doors.abort();
             }
         };
-        let in_order = async {
-            engine.drain();
-            // Both have the same time. What still runs then is taken up by the next server.
-            tokio::join!(close, jobs.stop(drain));
-            let _ = jobs_loop.await;
-            tracing::info!("stopping: workers are ended");
-            engine.stop().await;
-            let _ = engine_loop.await;
-            store.close().await;
-        };
+        // Jobs and requests have the same time.
+        let in_order = async { assembly.stop(drain, close).await.close().await };
         let at_once = tokio::select! {
             () = in_order => None,
             ending = signals.next() => Some(ending),

@@ -91,14 +91,28 @@ impl<R> Core<R> {
             self.queue(id);
         } else if live.goes_on() {
             live.end_stage(JobChange::Broke, now, &mut ops);
-            // All that could be done is done: which stages failed is told by them.
-            ops.extend(live.change_job(JobChange::Succeeded, now));
+            // All that could be done is done: which stages failed is told by them. What only waits cannot complete.
+            let runs = live.job.status == JobStatus::Running;
+            let change = if runs { JobChange::Succeeded } else { JobChange::Broke };
+            ops.extend(live.change_job(change, now));
             self.over(id);
         } else {
             ops.extend(live.end(JobChange::Broke, now));
             self.over(id);
         }
         self.write(ops, Vec::new(), Purpose::Fact, now);
+    }
+
+    /// Its stage waits for a plugin that nobody will bring up.
+    pub(super) fn give_up(&mut self, id: JobId, reason: &str, now: Now) {
+        let Some(live) = self.jobs.get(&id) else { return };
+        let (instance, key) = (live.instance(), live.key());
+        self.queues.remove(&instance, &key);
+        // Why it has to be tried again says more than that it cannot be.
+        let tried = live.stage().and_then(|stage| stage.error.clone());
+        let error =
+            tried.unwrap_or_else(|| JobError::new(Category::Fatal, NOT_BEGUN, reason).of_plugin(&instance));
+        self.fail(id, &error, Vec::new(), now);
     }
 
     /// The time for all stages together is over: what waits fails; what runs has a deadline of its own.

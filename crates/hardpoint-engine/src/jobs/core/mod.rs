@@ -27,7 +27,7 @@ pub(crate) use told::{Called, Effect, Input, Now, Resumed, Told, Written};
 
 use crate::jobs::Places;
 use crate::jobs::limits::{ARGS_KEPT_BYTES_MAX, STARTS_PER_TURN};
-use crate::jobs::settings::JobSettings;
+use crate::jobs::settings::{JobSettings, WhenDown};
 use crate::jobs::values::size;
 use batches::{Batch, Batches, Purpose};
 pub(in crate::jobs) use ends::NOT_BEGUN;
@@ -187,14 +187,25 @@ impl<R> Core<R> {
     /// Starts pending stages in their order while there are places; whoever is first and cannot start says why.
     fn start_what_can(&mut self, places: &Places<'_>, now: Now) {
         let mut turn = self.queues.turn(places);
-        let mut reasons = Vec::new();
-        for (id, reason) in std::mem::take(&mut turn.heads) {
-            reasons.extend(self.jobs.get_mut(&id).and_then(|live| live.block(reason, now)));
+        self.look = false;
+        let (mut reasons, mut hopeless) = (Vec::new(), Vec::new());
+        for (id, down) in std::mem::take(&mut turn.heads) {
+            match down {
+                Some(down) if down.stays && self.settings.when_down == WhenDown::Fail => {
+                    hopeless.push((id, down.reason));
+                }
+                down => {
+                    let reason = down.map(|down| down.reason);
+                    reasons.extend(self.jobs.get_mut(&id).and_then(|live| live.block(reason, now)));
+                }
+            }
         }
         if !reasons.is_empty() {
             self.write(reasons, Vec::new(), Purpose::Fact, now);
         }
-        self.look = false;
+        for (id, reason) in hopeless {
+            self.give_up(id, &reason, now);
+        }
         for started in 0..=STARTS_PER_TURN {
             if self.queues.running() >= self.settings.running_max {
                 return;

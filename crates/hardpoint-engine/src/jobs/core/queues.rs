@@ -3,7 +3,7 @@
 //! Owns the order of starts: priority, then submission. Must not know what a job is. Whatever is asked costs as much as
 //! there are instances, never as much as there are jobs.
 
-use crate::jobs::{Place, Places};
+use crate::jobs::{Down, Place, Places};
 use hardpoint_model::job::JobId;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +38,7 @@ pub(super) struct Turn {
     /// With a free place: who is first there, and how many places are left.
     open: Vec<(Key, String, Place)>,
     /// Who is first where, and what keeps all of them from being started, if something does.
-    pub(super) heads: Vec<(JobId, Option<String>)>,
+    pub(super) heads: Vec<(JobId, Option<Down>)>,
 }
 
 impl Queues {
@@ -99,7 +99,7 @@ impl Queues {
                         turn.open.push((*head, instance.clone(), Place { stages_max: free, ..place }));
                     }
                 }
-                Err(reason) => turn.heads.push((head.2, Some(reason))),
+                Err(down) => turn.heads.push((head.2, Some(down))),
             }
         }
         turn
@@ -163,7 +163,7 @@ mod tests {
             }).map(|(key, _)| key.2).collect();
             let asked = |name: &str| {
                 let at = names.iter().position(|known| *known == name).unwrap();
-                if places[at] == 0 { return Err("down".to_owned()); }
+                if places[at] == 0 { return Err(Down { reason: "down".to_owned(), stays: false }); }
                 Ok(Place { stages_max: places[at], incarnation: 1 })
             };
             let mut turn = queues.turn(&asked);

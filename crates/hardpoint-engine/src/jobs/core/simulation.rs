@@ -5,8 +5,8 @@
 mod disk;
 
 use super::{Core, Effect, Input, Now, Told};
-use crate::jobs::Place;
-use crate::jobs::settings::JobSettings;
+use crate::jobs::settings::{JobSettings, WhenDown};
+use crate::jobs::{Down, Place};
 use disk::Disk;
 use hardpoint_model::job::{Event, EventKind, JobId, JobStatus, NewJob, OnHostLoss};
 use hardpoint_model::pipeline::{PipelineMessage as Message, Stage};
@@ -64,7 +64,8 @@ struct World {
 
 fn settings(chance: &mut Chance) -> JobSettings {
     let on_host_loss = if chance.one_in(2) { OnHostLoss::Retry } else { OnHostLoss::Fail };
-    JobSettings { running_max: 1 + chance.index(5), on_host_loss, ..JobSettings::default() }
+    let when_down = if chance.one_in(2) { WhenDown::Wait } else { WhenDown::Fail };
+    JobSettings { running_max: 1 + chance.index(5), on_host_loss, when_down, ..JobSettings::default() }
 }
 
 impl World {
@@ -99,9 +100,10 @@ impl World {
 
     fn input(&mut self, input: Input<u64>) {
         let down = if self.calm { PLUGINS.len() as u64 } else { self.chance.next(8) };
+        let stays = self.chance.next(2) == 0;
         let places = |plugin: &str| {
             if PLUGINS.iter().position(|known| *known == plugin) == usize::try_from(down).ok() {
-                return Err(format!("{plugin} is FAILED"));
+                return Err(Down { reason: format!("{plugin} is FAILED"), stays });
             }
             Ok(Place { stages_max: 1 + u32::from(plugin == "faces"), incarnation: 1 })
         };

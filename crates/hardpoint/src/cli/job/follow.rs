@@ -97,8 +97,7 @@ fn may_pass(failure: &Failure) -> bool {
         Failure::Request { .. }
         | Failure::Diagnostics(_)
         | Failure::Environment(_)
-        | Failure::Missing { .. }
-        | Failure::Start { .. }
+        | Failure::NotStarted { .. }
         | Failure::Store(_)
         | Failure::Host { .. }
         | Failure::Interrupted => false,

@@ -16,11 +16,18 @@ mod verbs;
 mod view;
 mod wait;
 
+pub(super) use view::View;
+pub(super) use wait::until_over;
+
 use super::exit_code::Code;
-use super::live::Scene;
+use super::live::{Scene, patiently};
+use super::log_lines::aside;
+use super::terminal;
+use crate::client::{LogQuery, LogsOf, typed};
 use crate::embedded::Failure;
 use clap::{Args, Subcommand};
 use hardpoint_model::job::JobId;
+use hardpoint_model::log::{LogLevel, LogLine};
 use std::path::Path;
 
 /// What can be done with jobs.
@@ -68,6 +75,20 @@ pub(super) async fn follow_to_its_end(
 ) -> Result<Code, Failure> {
     let job = wait::until_over(id, scene).await?;
     result::show(&scene.client()?, &job, out, scene.shared.json).await
+}
+
+/// Says what was logged for a job that is over, as far as it is worth a line beside its result.
+pub(super) async fn say_lines(id: JobId, scene: Scene<'_>) -> Result<(), Failure> {
+    let verbose = scene.shared.verbose > 0;
+    let of = LogsOf::Job { id, last: None, stage: None, attempt: None };
+    let level = (!verbose).then_some(LogLevel::Warning);
+    let say = |document| {
+        let line: LogLine = typed(&document)?;
+        aside(&line, verbose).into_iter().for_each(terminal::say);
+        Ok(())
+    };
+    let client = scene.client()?;
+    patiently(client.logs(LogQuery { of, level, contains: None, follow: false }, say)).await
 }
 
 /// Which job.

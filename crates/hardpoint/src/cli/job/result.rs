@@ -3,16 +3,16 @@
 use super::page;
 use crate::cli::answer::{self, Ending, Place};
 use crate::cli::exit_code::Code;
+use crate::cli::files;
 use crate::cli::live::{Scene, patiently};
+use crate::cli::pipeline::{self, RunEnd, Shown};
 use crate::cli::told::Door;
-use crate::cli::{files, show, terminal, told};
 use crate::client::{Client, typed};
-use crate::embedded::Failure;
+use crate::embedded::{Document, Failure};
 use clap::Args;
 use hardpoint_model::job::{Job, JobId, JobStatus};
 use hardpoint_model::{Category, JobError};
 use hardpoint_wire::Payload;
-use owo_colors::OwoColorize as _;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +54,7 @@ pub(super) async fn show(
         ));
     }
     if is_pipeline(client, job).await? {
-        return pipeline(client, job, out, json).await;
+        return of_pipeline(client, job, out, json).await;
     }
     let (ending, code) = if job.status == JobStatus::Completed {
         let document = patiently(client.job_result(job.job_id)).await?;
@@ -78,33 +78,20 @@ async fn is_pipeline(client: &Client, job: &Job) -> Result<bool, Failure> {
     Ok(state.get("pipeline").is_some_and(|pipeline| !pipeline.is_null()))
 }
 
-/// The end of a run of a pipeline: its result, or what is there of it and why that is all.
-async fn pipeline(client: &Client, job: &Job, out: Option<&Path>, json: bool) -> Result<Code, Failure> {
+/// The end of a run of a pipeline.
+async fn of_pipeline(client: &Client, job: &Job, out: Option<&Path>, json: bool) -> Result<Code, Failure> {
     let document = patiently(client.job_result(job.job_id)).await?;
-    let ok = document.get("ok") == Some(&Value::Bool(true));
-    let code = if ok { Code::Ok } else { Code::Tool };
-    if json {
-        terminal::print_json(&document)?;
-        return Ok(code);
-    }
-    let field = if ok { "result" } else { "partial_result" };
-    let result = Payload::from_json(document.get(field).cloned().unwrap_or(Value::Null))?;
-    let name = job.pipeline_id.as_deref().unwrap_or("pipeline");
-    let folder = out.map_or_else(|| PathBuf::from("out").join(name), Path::to_owned);
-    if ok || job.stages.iter().any(|stage| stage.status == JobStatus::Completed) {
-        show::result(result, |_| false, &folder)?;
-    }
-    if !ok {
-        let failed = document.get("stage_failed").and_then(Value::as_u64);
-        let stage = failed.and_then(|stage| usize::try_from(stage).ok());
-        let plugin = stage.and_then(|stage| job.stages.get(stage - 1));
-        let plugin = plugin.map_or("job", |stage| stage.plugin.plugin.as_str());
-        let error = job.error.clone().unwrap_or_else(|| without_error(job, plugin));
-        told::tell(&error, stage, Door::Server);
-        let said = format!("`hardpoint job rerun {}` runs it again from there", job.job_id);
-        terminal::say(format!("{} {said}", "hint:".cyan().bold()));
-    }
-    Ok(code)
+    let shown = Shown {
+        name: job.pipeline_id.as_deref().unwrap_or("pipeline"),
+        out,
+        json,
+        door: Door::Server,
+        input: &Document::new(),
+        took: page::took(job),
+        again: Some(format!("hardpoint job rerun {}", job.job_id)),
+    };
+    let ended = pipeline::show(RunEnd::of_document(document, job)?, &shown)?;
+    Ok(if ended == Code::Ok { Code::Ok } else { Code::Tool })
 }
 
 /// Nothing went wrong with a job that was cancelled.

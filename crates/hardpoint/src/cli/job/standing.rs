@@ -2,6 +2,7 @@
 //!
 //! Owns the words for it. Pure: it knows neither the terminal nor the server, and time is passed in.
 
+use crate::cli::show;
 use hardpoint_model::job::{CancelPhase, Event, EventKind, Job, JobStatus};
 use hardpoint_model::pipeline::PipelineMessage;
 use jiff::Timestamp;
@@ -59,6 +60,8 @@ impl Standing {
                 self.stage = usize::try_from(*prior_step_index).map_or(self.stage, |prior| prior + 1);
                 self.attempt = 0;
                 self.failed = None;
+                self.progress = None;
+                self.message.clear();
             }
             // The first stage begins with the job.
             EventKind::PipelineMessage(PipelineMessage::PipelineStageStart { stage_index: 1.., .. }) => {
@@ -67,6 +70,18 @@ impl Standing {
             EventKind::PipelineMessage(_) | EventKind::ResourceSnapshot { .. } => return None,
         }
         (!self.status.is_terminal()).then(|| format!("{}: {}", self.name(), self.words()))
+    }
+
+    /// How a stage of a pipeline ended: whether well, and in words.
+    pub(super) fn ended(&self, event: &Event) -> Option<(bool, String)> {
+        let EventKind::PipelineMessage(message) = &event.kind else { return None };
+        let PipelineMessage::PipelineStageEnd { stage_index, duration_ms, ok, .. } = message else {
+            return None;
+        };
+        let stage = usize::try_from(*stage_index).ok()?;
+        let how = if *ok { "done in" } else { "failed after" };
+        let took = show::duration(Duration::from_millis(*duration_ms));
+        Some((*ok, format!("{}  {how} {took}", self.name_of(stage))))
     }
 
     fn becomes(&mut self, status: JobStatus, at: Timestamp) {
@@ -86,10 +101,14 @@ impl Standing {
 
     /// The tool that runs, with its place among several.
     pub(super) fn name(&self) -> String {
-        let tool = self.tools.get(self.stage).map_or("job", String::as_str);
+        self.name_of(self.stage)
+    }
+
+    fn name_of(&self, stage: usize) -> String {
+        let tool = self.tools.get(stage).map_or("job", String::as_str);
         match self.tools.len() {
             0 | 1 => tool.to_owned(),
-            count => format!("[{}/{count}] {tool}", self.stage + 1),
+            count => format!("[{}/{count}] {tool}", stage + 1),
         }
     }
 
@@ -230,6 +249,36 @@ mod tests {
             "-",
         ];
         assert_eq!(lines(&["read", "sort"], kinds), expected);
+    }
+
+    #[test]
+    fn the_end_of_a_stage_says_how_it_ended_and_how_long_it_took() {
+        let job = job(&["read", "sort"]);
+        let standing = Standing::of(&job);
+        let (job_id, timestamp) = (job.job_id, Timestamp::UNIX_EPOCH);
+        let ended = |stage_index, ok| {
+            let message = PipelineMessage::PipelineStageEnd {
+                job_id,
+                stage_index,
+                plugin: "ocr".to_owned(),
+                duration_ms: 1230,
+                ok,
+                result_size_bytes: 0,
+                timestamp,
+            };
+            let kind = EventKind::PipelineMessage(message);
+            let plugin_instance_id = "ocr".to_owned();
+            standing.ended(&Event {
+                number: 1,
+                kind,
+                job_id,
+                plugin_instance_id,
+                stage: stage_index,
+                timestamp,
+            })
+        };
+        assert_eq!(ended(0, true), Some((true, "[1/2] ocr.read  done in 1.23 s".to_owned())));
+        assert_eq!(ended(1, false), Some((false, "[2/2] ocr.sort  failed after 1.23 s".to_owned())));
     }
 
     #[test]

@@ -28,14 +28,14 @@ enum Place {
 }
 
 /// A job on its way.
-pub(super) struct View {
+pub(in crate::cli) struct View {
     standing: Arc<Mutex<Standing>>,
     place: Place,
 }
 
 impl View {
     /// `quiet`: nothing is shown.
-    pub(super) fn new(job: &Job, quiet: bool) -> Self {
+    pub(in crate::cli) fn new(job: &Job, quiet: bool) -> Self {
         let standing = Arc::new(Mutex::new(Standing::of(job)));
         let place = if quiet {
             Place::Nowhere
@@ -47,11 +47,15 @@ impl View {
         Self { standing, place }
     }
 
-    pub(super) fn take(&mut self, event: &Event) {
-        let (said, words, progress) = {
+    pub(in crate::cli) fn take(&mut self, event: &Event) {
+        let (said, words, progress, ended) = {
             let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-            (standing.take(event), standing.words(), standing.progress)
+            (standing.take(event), standing.words(), standing.progress, standing.ended(event))
         };
+        if let Some((ok, ended)) = ended {
+            let mark = if ok { "✓".green().to_string() } else { "✗".red().to_string() };
+            self.line(&format!("{mark} {}", printable(&ended)));
+        }
         match &mut self.place {
             Place::Line(bar) => {
                 bar.set_style(style(&self.standing, progress.is_some()));
@@ -75,7 +79,11 @@ impl View {
 
     /// The server is gone, and is waited for.
     pub(super) fn note(&self, text: &str) {
-        let text = format!("{} {text}", "note:".yellow().bold());
+        self.line(&format!("{} {text}", "note:".yellow().bold()));
+    }
+
+    /// A line that stays.
+    fn line(&self, text: &str) {
         match &self.place {
             Place::Line(bar) => bar.println(text),
             Place::Lines { .. } => terminal::say(text),

@@ -78,7 +78,7 @@ fn say_how_to_end_it(id: JobId) {
 }
 
 /// Waits until a job is over; the job as it is then.
-pub(super) async fn until_over(id: JobId, scene: Scene<'_>) -> Result<Job, Failure> {
+pub(in crate::cli) async fn until_over(id: JobId, scene: Scene<'_>) -> Result<Job, Failure> {
     match unless_interrupted(watch(id, scene)).await {
         Outcome::Done(job) => job,
         Outcome::Interrupted => {

@@ -25,7 +25,7 @@ pub(in crate::cli) struct Check {
 }
 
 pub(super) async fn run(args: &Check, scene: Scene<'_>) -> Result<Code, Failure> {
-    let pipeline = crate::cli::run::read(&args.file)?;
+    let pipeline = super::definition::read(&args.file)?;
     patiently(scene.client()?.create_pipeline(&pipeline, true)).await?;
     if scene.shared.json {
         terminal::print_json(&json!({"ok": true, "stages": pipeline.stages.len()}))?;

@@ -43,7 +43,7 @@ pub(super) async fn run(args: &Graph, scene: Scene<'_>) -> Result<Code, Failure>
 /// A saved pipeline, or that of a file.
 pub(super) async fn definition(named: &str, scene: Scene<'_>) -> Result<Pipeline, Failure> {
     if is_file(named) {
-        return crate::cli::run::read(Path::new(named));
+        return super::definition::read(Path::new(named));
     }
     let saved: Saved = typed(&patiently(scene.client()?.pipeline(named, None)).await?)?;
     Ok(saved.definition)

@@ -3,11 +3,19 @@
 //! Owns the words and options of pipelines. Must not know HTTP: [`crate::client`] asks.
 
 mod check;
+mod definition;
+mod end;
 mod graph;
+mod input;
 mod page;
 mod run;
 mod save;
 mod verbs;
+
+pub(super) use definition::read;
+pub(super) use end::{RunEnd, Shown, show};
+pub(super) use input::Input;
+pub(super) use run::{Order, name_of, on_server};
 
 use super::exit_code::Code;
 use super::live::Scene;

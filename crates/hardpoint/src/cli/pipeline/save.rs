@@ -31,7 +31,7 @@ pub(in crate::cli) struct Save {
 }
 
 pub(super) async fn run(args: &Save, scene: Scene<'_>) -> Result<Code, Failure> {
-    let mut pipeline = crate::cli::run::read(&args.file)?;
+    let mut pipeline = super::definition::read(&args.file)?;
     let stem = || args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = args.name.clone().or_else(|| pipeline.name.clone()).or_else(stem).unwrap_or_default();
     pipeline.name = Some(name.clone());

@@ -1,7 +1,7 @@
 //! `hardpoint plugin check NAME`: everything that can be known of a plugin without calling a tool.
 
 use crate::cli::exit_code::Code;
-use crate::cli::interrupt::{Outcome, stop, unless_interrupted};
+use crate::cli::interrupt::{Outcome, STOP_GRACE, stop, unless_interrupted};
 use crate::cli::progress::Progress;
 use crate::cli::signature::described;
 use crate::cli::{Shared, terminal};
@@ -40,7 +40,7 @@ pub(in crate::cli) async fn run(args: Check, shared: &Shared, places: &Places) -
         Outcome::Done(Err(failure)) => Err(failure),
         Outcome::Interrupted => Err(Failure::Interrupted),
     };
-    stop(host).await;
+    stop(host.stop(STOP_GRACE)).await;
     said
 }
 
