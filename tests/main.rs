@@ -45,6 +45,7 @@ mod pipelines;
 mod probes;
 mod probes_gpu;
 mod probes_packages;
+mod python_client;
 mod restart;
 mod run_socket;
 mod runs;

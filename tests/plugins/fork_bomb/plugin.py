@@ -32,8 +32,8 @@ class ForkBombPlugin(Plugin):
     ) -> list[int]:
         """Leave `count` descendants behind, then `return` their pids, `hang`, or `crash`.
 
-        The pids are also written to `pid_file`, one a line, for endings that return nothing. With `bare` they have an
-        empty environment.
+        The pids are also written to `pid_file`, one a line, for endings that return nothing. With `bare` they
+        have an empty environment.
         """
         pids = [fork_twice(index, bare) for index in range(min(count, COUNT_MAX))]
         if pid_file:

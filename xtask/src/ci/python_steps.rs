@@ -8,7 +8,8 @@ use crate::python::{Tools, environment, interpreters, newest, tool};
 use crate::tree;
 
 /// Where Python code of ours lies.
-const FOLDERS: [&str; 6] = ["python", "examples", "tests/plugins", "xtask", "crates", "benches"];
+const FOLDERS: [&str; 7] =
+    ["python", "examples", "tests/plugins", "tests/clients", "xtask", "crates", "benches"];
 
 /// Scripts that the host carries, from the package's folder.
 const SCRIPTS: [&str; 2] = [
