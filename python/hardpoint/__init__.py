@@ -17,6 +17,7 @@ from hardpoint.errors import (
     ResourceShortfall,
     ResultNotSerializable,
     TransientError,
+    Unavailable,
 )
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ __all__ = [
     "ResourceShortfall",
     "ResultNotSerializable",
     "TransientError",
+    "Unavailable",
     "__version__",
     "tool",
 ]

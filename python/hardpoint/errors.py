@@ -16,6 +16,7 @@ __all__ = [
     "ResourceShortfall",
     "ResultNotSerializable",
     "TransientError",
+    "Unavailable",
     "category_of",
 ]
 
@@ -95,10 +96,14 @@ class FatalError(PluginError):
     category = "fatal"
 
 
-class ModelMissing(PluginError):
-    """`validate()` raises it when a model file is missing: the host shows UNAVAILABLE, not FAILED."""
+class Unavailable(PluginError):
+    """Something that the plugin needs is not on this machine: the host shows UNAVAILABLE, not FAILED."""
 
     category = "resource"
+
+
+class ModelMissing(Unavailable):
+    """`validate()` raises it when a model file is missing: the host shows UNAVAILABLE, not FAILED."""
 
 
 class ResultNotSerializable(HardpointError):

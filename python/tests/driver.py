@@ -38,6 +38,9 @@ class Worker:
         config: dict[str, Any] | None = None,
         hello: bool = True,
         protocol: tuple[int, int] = (1, 1),
+        python: str = sys.executable,
+        env: dict[str, str] | None = None,
+        **plugin: Any,
     ) -> None:
         self.socket, child = socket.socketpair()
         self.output = tempfile.TemporaryFile()
@@ -49,13 +52,13 @@ class Worker:
 
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", os.path.join(SDK, "hardpoint_worker.py")],
+            [python, "-X", "faulthandler", os.path.join(SDK, "hardpoint_worker.py")],
             stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=subprocess.STDOUT,
             preexec_fn=place,
             close_fds=False,
-            env={"HARDPOINT_FD": "3", "PATH": os.environ.get("PATH", "")},
+            env={"HARDPOINT_FD": "3", "PATH": os.environ.get("PATH", ""), **(env or {})},
             start_new_session=True,
         )
         child.close()
@@ -68,6 +71,7 @@ class Worker:
         plugin = {
             "name": "sample", "version": "1.0.0", "entry": entry, "dialect": "native",
             "dir": directory or os.path.join(HERE, "plugins"), "instance": "sample-1", "incarnation": 1,
+            **plugin,
         }  # fmt: skip
         if hello:
             low, high = protocol
@@ -78,7 +82,7 @@ class Worker:
         if hello and initialize:
             self.ready = self.receive()
             assert self.ready["type"] == "ready", self.ready
-            done = self.request("initialize", config=config or {})
+            done = self.request("initialize", config={} if config is None else config)
             assert done["type"] == "result", done
 
     def send(self, header: dict[str, Any], blobs: list[Any] | None = None) -> None:

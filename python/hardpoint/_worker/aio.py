@@ -87,8 +87,11 @@ class Loop:
         threading.Thread(target=self._forever, args=(started,), name="hardpoint-loop", daemon=True).start()
         started.acquire()
 
-    def run(self, call: Call) -> tuple[Any, int]:
-        """Run an async call while this thread waits; its encoded value and its item count."""
+    def run(self, call: Call, work: Any = None) -> tuple[Any, int]:
+        """Run an async call while this thread waits; its encoded value and its item count.
+
+        With `work`, a coroutine that returns the two, that is run as the call.
+        """
         gate = allocate_lock()
         gate.acquire()
         outcome: list[Any] = []
@@ -97,17 +100,29 @@ class Loop:
             outcome.extend((value, items, failure))
             gate.release()
 
-        self.submit(call, done)
+        self.submit(call, done, work)
         gate.acquire()
         value, items, failure = outcome
         if failure is not None:
             raise failure
         return value, items
 
-    def submit(self, call: Call, done: Done) -> None:
+    def finish(self, call: Call, awaitable: Any) -> Any:
+        """Await, as part of `call`, what its synchronous code has returned, while this thread waits."""
+
+        async def work() -> tuple[Any, int]:
+            return await awaitable, 0
+
+        fence = call.fence
+        try:
+            return self.run(call, work())[0]
+        finally:
+            call.fence = fence
+
+    def submit(self, call: Call, done: Done, work: Any = None) -> None:
         """Run an async call; `done` is called on the loop's thread."""
         call.fence = self._fence
-        self._loop.call_soon_threadsafe(self._begin, call, done)
+        self._loop.call_soon_threadsafe(self._begin, call, done, work)
 
     def _forever(self, started: Any) -> None:
         asyncio.set_event_loop(self._loop)
@@ -123,9 +138,9 @@ class Loop:
 
                 traceback.print_exc()
 
-    def _begin(self, call: Call, done: Done) -> None:
+    def _begin(self, call: Call, done: Done, work: Any) -> None:
         drive = self._stream if call.tool.kind == ASYNC_STREAM else self._value
-        steps = _Steps(self._fence, call, drive(call))
+        steps = _Steps(self._fence, call, drive(call) if work is None else work)
         own = self._call.set(call)
         task: asyncio.Task[Any] = self._loop.create_task(steps)
         self._call.reset(own)

@@ -14,7 +14,10 @@ from hardpoint.errors import Cancelled, HardpointError, ResourceShortfall, categ
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
+
+    # What a dialect says of an exception of its own contract: the fields that differ.
+    Explain = Callable[[BaseException], "dict[str, Any] | None"]
 
 __all__ = ["job_error", "safe_repr", "safe_str"]
 
@@ -28,11 +31,17 @@ _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def job_error(
-    exc: BaseException, plugin_name: str | None, instance: str | None, cancelled: bool = False
+    exc: BaseException,
+    plugin_name: str | None,
+    instance: str | None,
+    cancelled: bool = False,
+    explain: Explain | None = None,
 ) -> dict[str, Any]:
     """The JobError of an exception. `cancelled`: the call was, so asyncio's word for it counts too."""
     try:
         error = _of_exception(exc, cancelled)
+        if explain is not None and error["error_type"] != "Cancelled":
+            error.update(_checked(explain(exc) or {}))
     except BaseException as trouble:
         # Every attribute of an exception may be plugin code, and that may do anything.
         error = _empty("fatal", _cut(_kind(exc), NAME_BYTES_MAX))
@@ -58,6 +67,16 @@ def _of_exception(exc: BaseException, cancelled: bool) -> dict[str, Any]:
         error["fields_invalid"] = _names(_attribute(exc, "fields_invalid"))
         error["resource_shortfall"] = _shortfall(_attribute(exc, "resource_shortfall"))
     return error
+
+
+def _checked(told: dict[str, Any]) -> dict[str, Any]:
+    """What a dialect read off an exception, within the same bounds as our own."""
+    fit: dict[str, Callable[[Any], Any]] = {
+        "retry_after_seconds": _number,
+        "fields_invalid": _names,
+        "resource_shortfall": _shortfall,
+    }
+    return {name: fit[name](value) if name in fit else value for name, value in told.items()}
 
 
 def _empty(category: str, name: str) -> dict[str, Any]:

@@ -37,11 +37,10 @@ class Pool:
         self._worker = worker
         self._concurrency = concurrency
         self._started = 0
+        self._alone = False
         self._threads = 0
         self._for_threads: SimpleQueue[Call] = SimpleQueue()
         self._for_main: SimpleQueue[Call] = SimpleQueue()
-        self._loop: Any = None
-        self._logging = False
         worker.lock = allocate_lock()
         worker.pump = self._pump
 
@@ -54,14 +53,16 @@ class Pool:
     def _pump(self) -> None:
         """Start waiting calls up to the limit. Any thread."""
         worker = self._worker
-        if not self._logging and "logging" in sys.modules:
-            from hardpoint._worker.logs import install
-
-            self._logging = True
-            install(worker)
+        if not worker.hears_logging and "logging" in sys.modules:
+            worker.hear_logging()
         while True:
             with worker.lock:
-                if self._started >= self._concurrency or not worker.waiting:
+                if self._started >= self._concurrency or not worker.waiting or self._alone:
+                    return
+                self._alone = worker.waiting[0].tool.alone
+                if self._alone and self._started:
+                    # It begins when the last of those before it has ended; those behind it wait.
+                    self._alone = False
                     return
                 call = worker.waiting.popleft()
                 call.started = monotonic()
@@ -83,11 +84,7 @@ class Pool:
 
     def _start(self, call: Call) -> None:
         if call.tool.kind in (ASYNC, ASYNC_STREAM):
-            if self._loop is None:
-                from hardpoint._worker.aio import Loop
-
-                self._loop = Loop(self._worker)
-            self._loop.submit(call, self._async_done)
+            self._worker.loop().submit(call, self._async_done)
         elif call.tool.is_hook:
             self._for_main.put(call)
         else:
@@ -151,6 +148,8 @@ class Pool:
     def _finished(self, call: Call) -> None:
         with self._worker.lock:
             self._started -= 1
+            if call.tool.alone:
+                self._alone = False
             self._worker.running.pop(call.id, None)
             self._mark()
         self._worker.outbox.flush()

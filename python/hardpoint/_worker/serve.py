@@ -32,9 +32,7 @@ class Serve:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.encoder = ValueEncoder()
-        self.loop: Any = None
         self._unsent_since = 0.0
-        self.logging = False
 
     def forever(self) -> None:
         """Serve until the host closes or says shutdown. The caller holds the right to read."""
@@ -43,8 +41,8 @@ class Serve:
         fill, flush = worker.reading.fill, worker.outbox.flush
         modules = sys.modules
         while True:
-            if not self.logging and "logging" in modules:
-                self.watch_logging()
+            if not worker.hears_logging and "logging" in modules:
+                worker.hear_logging()
             while waiting:
                 call = waiting.popleft()
                 if call.tool.kind == SYNC:
@@ -54,13 +52,6 @@ class Serve:
             if queue:
                 flush()
             fill()
-
-    def watch_logging(self) -> None:
-        """The plugin has imported `logging`: send its records to the host."""
-        from hardpoint._worker.logs import install
-
-        self.logging = True
-        install(self.worker)
 
     def _run(self, call: Call) -> None:
         worker, tool = self.worker, call.tool
@@ -142,17 +133,12 @@ class Serve:
             worker.reading.right.release()
 
     def _run_async(self, call: Call) -> tuple[Any, int]:
-        from hardpoint._worker.aio import Loop
-
-        if self.loop is None:
-            self.loop = Loop(self.worker)
         # The fence's mark makes the I/O thread read meanwhile; an interrupt goes to the loop's fence.
         worker = self.worker
         worker.fence.current = call
         if worker.reading.asleep:
             worker.reading.wake()
         try:
-            outcome: tuple[Any, int] = self.loop.run(call)
-            return outcome
+            return worker.loop().run(call)
         finally:
             worker.fence.current = None

@@ -11,10 +11,10 @@ import os
 import sys
 from time import monotonic
 
+from hardpoint._worker import dialects
 from hardpoint._worker.calls import Call
 from hardpoint._worker.frames import Violation, pack
 from hardpoint._worker.limits import EXIT_NOT_LOADED, PROTOCOL_MAX, PROTOCOL_MIN
-from hardpoint._worker.plugin import Loaded, load
 from hardpoint._worker.title import set_title
 from hardpoint._worker.tools import Tool
 from hardpoint._worker.values import dumps
@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from hardpoint._worker.dialects.seam import Loaded
     from hardpoint._worker.worker import Pipe
 
 __all__ = ["main"]
@@ -145,10 +146,7 @@ def _load_plugin(worker: Worker, hello: dict[str, Any]) -> None:
     loaded: Loaded | None = None
     failure: BaseException | None = None
     try:
-        dialect = hello["plugin"].get("dialect", "native")
-        if dialect != "native":
-            raise ValueError(f"this worker does not know the dialect `{dialect}`")
-        loaded = load(hello["plugin"])
+        loaded = dialects.load(hello["plugin"], worker)
     except BaseException as error:
         failure = error
     worker.fence.current = None
@@ -185,6 +183,8 @@ def _say_ready(worker: Worker, loaded: Loaded, import_ms: float) -> None:
         "import_ms": round(import_ms, 3),
         "marks": True,
     }
+    if loaded.facts is not None:
+        ready["facts"] = loaded.facts
     worker.outbox.queue.append(pack(dumps(ready)))
     worker.outbox.flush()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hardpoint._worker.calls import Call
 
-__all__ = ["ASYNC", "ASYNC_STREAM", "STREAM", "SYNC", "Tool", "ToolError", "clean_text", "tools_of"]
+__all__ = ["ASYNC", "ASYNC_STREAM", "STREAM", "SYNC", "Blobs", "Tool", "ToolError", "clean_text", "tools_of"]
 
 SYNC, ASYNC, STREAM, ASYNC_STREAM = range(4)
 
@@ -33,7 +33,7 @@ class Tool:
     """One callable of the plugin; also what a hook request calls."""
 
     __slots__ = (
-        "attribute", "context_name", "description", "extra", "function", "input_schema", "is_hook",
+        "alone", "attribute", "context_name", "description", "extra", "function", "input_schema", "is_hook",
         "kind", "kinds", "name", "output_schema", "quick", "required", "specs",
         "timeout_seconds",
     )  # fmt: skip
@@ -44,6 +44,8 @@ class Tool:
         self.kind = kind
         self.function: Callable[..., Any] | None = function
         self.is_hook = function is not None
+        # Whether nothing else of the plugin may run beside it.
+        self.alone = False
         self.description = ""
         self.context_name: str | None = None
         # Whether it takes any argument: `**kwargs`, and hooks, whose fields the protocol names.
@@ -86,7 +88,7 @@ class Tool:
     def _convert(self, call: Call, context: Callable[[Call], Any]) -> dict[str, Any]:
         wrong: dict[str, str] = {}
         built: dict[str, Any] = {}
-        whole = _Blobs(call.blobs)
+        whole = Blobs(call.blobs)
         for name, value in call.args.items():
             spec = self.specs.get(name)
             if spec is None:
@@ -124,7 +126,7 @@ def _fit(spec: Spec, value: Any) -> Any:
     raise TypeError(f"expected {wanted}, got {_NAMES.get(type(value), type(value).__name__)}")
 
 
-class _Blobs:
+class Blobs:
     """The blobs of one call: read when first used, shared when named twice."""
 
     def __init__(self, blobs: list[Any] | None) -> None:
@@ -132,6 +134,7 @@ class _Blobs:
         self._read: dict[int, Any] = {}
 
     def decode(self, value: Any, view: bool) -> Any:
+        """A received value with its bytes in place."""
         if view and type(value) is dict and len(value) == 1 and "$blob" in value:
             return self._get(value["$blob"], True)
         return decode(value, lambda index: self._get(index, False))

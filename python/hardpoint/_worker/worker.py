@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     import _socket
     from typing import Any, Callable
 
+    from hardpoint._worker.aio import Loop
+    from hardpoint._worker.dialects.seam import Loaded
     from hardpoint._worker.interrupts import ThreadFence
     from hardpoint._worker.marks import Marks
-    from hardpoint._worker.plugin import Loaded
 
     # A descriptor, and which device and file it is.
     Pipe = tuple[int, tuple[int, int]]
@@ -60,8 +61,10 @@ class Worker:
         # What stdout and stderr were when the process began, for the marks of jobs.
         self.pipes: list[Pipe] = []
         self.marks: Marks | None = None
-        # Which call an asyncio task works for, once there is a loop.
+        # The event loop, and which call a task on it works for, once something async has come.
+        self._loop: Loop | None = None
         self.call_of_task: Any = None
+        self.hears_logging = False
 
     # What the host says.
 
@@ -125,6 +128,8 @@ class Worker:
         args = {name: header[name] for name in _REQUESTS[kind]}
         if message.escaped:
             args = {name: decode(value, _no_blob) for name, value in args.items()}
+        if header.get("lenient") is True and kind in _LENIENT:
+            args["lenient"] = True
         if type(call_id) is not int:
             raise Violation(f"a `{kind}` with an id that is not a number")
         if self.plugin is None:
@@ -169,6 +174,9 @@ class Worker:
         if self._drop_waiting(call):
             self.answer_error(call, Cancelled("the call was cancelled before it began"), 0.0)
             self.outbox.flush()
+            if self.pump is not None:
+                # It may have been what held up those behind it.
+                self.pump()
             return
         if first:
             call.run_callbacks()
@@ -232,6 +240,23 @@ class Worker:
         self.refuse(given if type(given) is int else 0, "UnknownMessage", text, "fatal")
         self.outbox.flush()
 
+    # What is loaded when the plugin first needs it.
+
+    def loop(self) -> Loop:
+        """The event loop of everything async."""
+        if self._loop is None:
+            from hardpoint._worker.aio import Loop
+
+            self._loop = Loop(self)
+        return self._loop
+
+    def hear_logging(self) -> None:
+        """The plugin has imported `logging`: send its records to the host."""
+        from hardpoint._worker.logs import install
+
+        self.hears_logging = True
+        install(self)
+
     # Calls of jobs: whose the output is.
 
     def begin_job(self, call: Call) -> None:
@@ -273,7 +298,8 @@ class Worker:
 
         if call.progress_late is not None:
             self.port.send_late(call)
-        error = job_error(exc, *self.identity(), cancelled=call.cancelled)
+        explain = None if self.plugin is None else self.plugin.explain
+        error = job_error(exc, *self.identity(), cancelled=call.cancelled, explain=explain)
         header = {"type": "error", "id": call.id, "error": error, "execution_time_ms": elapsed_ms}
         self.calls.pop(call.id, None)
         close_blobs(call)
@@ -429,6 +455,9 @@ _REQUESTS: dict[str, tuple[str, ...]] = {
     "config_options": (),
     "cleanup": (),
 }
+
+# Those that may be told to drop what the config schema does not know.
+_LENIENT = ("initialize", "reconfigure")
 
 _ACTIONS: dict[str, Callable[[Worker, dict[str, Any]], None]] = {
     "hello": Worker._on_hello,

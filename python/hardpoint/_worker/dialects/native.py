@@ -1,4 +1,4 @@
-"""The plugin itself: its import, its one object, and the hooks as requests.
+"""Plugins written for this host: subclasses of `hardpoint.Plugin`.
 
 Owns: everything between `hello` and the tools being there. Must not know: threads and sockets.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from hardpoint._plugin import Plugin
+from hardpoint._worker.dialects.seam import HOOKS, Loaded, known_only
 from hardpoint._worker.tools import (
     ASYNC,
     ASYNC_STREAM,
@@ -25,19 +26,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Loaded", "load"]
+    from hardpoint._worker.worker import Worker
 
-# Message type -> method of the plugin.
-HOOKS = {
-    "initialize": "initialize",
-    "validate": "validate",
-    "prefetch": "prefetch",
-    "reconfigure": "reconfigure",
-    "enable": "on_enable",
-    "disable": "on_disable",
-    "config_options": "config_options",
-    "cleanup": "cleanup",
-}
+__all__ = ["NativePlugin", "load"]
+
+# The methods that are not named as their request is.
+METHODS = {"enable": "on_enable", "disable": "on_disable"}
 
 
 class NotInitialized(HardpointError):
@@ -48,14 +42,15 @@ def _not_initialized(**_arguments: Any) -> Any:
     raise NotInitialized("the plugin is not initialized yet")
 
 
-class Loaded:
+class NativePlugin(Loaded):
     """An imported plugin class and, from `initialize` on, its object."""
 
-    def __init__(self, cls: type[Plugin], hello: dict[str, Any]) -> None:
+    def __init__(self, cls: type[Plugin], hello: dict[str, Any], worker: Worker) -> None:
+        super().__init__()
         self.cls = cls
-        self.instance_id: str = hello["instance"]
-        self.name: str = cls.name or hello["name"]
-        self.version: str = cls.version
+        self._worker = worker
+        self.name = cls.name or hello["name"]
+        self.version = cls.version
         self.description = clean_text(cls.description or cls.__doc__ or "")
         if cls.__doc__ is Plugin.__doc__:
             self.description = cls.description
@@ -64,7 +59,7 @@ class Loaded:
             tool.function = _not_initialized
         self.config_schema, self._build_config = _config(cls)
         self._object: Plugin | None = None
-        self.hooks = {kind: self._hook(kind, method) for kind, method in HOOKS.items()}
+        self.hooks = {kind: self._hook(kind, METHODS.get(kind, kind)) for kind in HOOKS}
 
     def _hook(self, kind: str, method: str) -> Tool:
         function = getattr(self.cls, method)
@@ -85,20 +80,24 @@ class Loaded:
             raise NotInitialized("the plugin is not initialized yet")
         return self._object
 
-    def _initialize(self, config: Any) -> Any:
+    def _config_of(self, config: Any, lenient: bool) -> Any:
+        if lenient:
+            config, dropped = known_only(self.config_schema, config)
+            if dropped:
+                text = f"config keys that this version does not know were left out: {', '.join(dropped)}"
+                self._worker.port.log(None, "warning", "hardpoint", text)
+        return self._build_config(config)
+
+    def _initialize(self, config: Any, lenient: bool = False) -> Any:
         if self._object is None:
             made = self.cls()
             for tool in self.tools.values():
                 tool.function = getattr(made, tool.attribute)
             self._object = made
-        return self._object.initialize(self._build_config(config))
+        return self._object.initialize(self._config_of(config, lenient))
 
-    def _reconfigure(self, old: Any, new: Any) -> Any:
-        return self._ready().reconfigure(self._build_config(old), self._build_config(new))
-
-    def describe(self) -> dict[str, Any]:
-        """The plugin as `ready` carries it."""
-        return {"name": self.name, "version": self.version, "description": self.description}
+    def _reconfigure(self, old: Any, new: Any, lenient: bool = False) -> Any:
+        return self._ready().reconfigure(self._config_of(old, lenient), self._config_of(new, lenient))
 
 
 def _config(cls: type[Plugin]) -> tuple[dict[str, Any] | None, Any]:
@@ -126,7 +125,7 @@ def _as_is(config: Any) -> Any:
     return config
 
 
-def load(hello: dict[str, Any]) -> Loaded:
+def load(hello: dict[str, Any], worker: Worker) -> NativePlugin:
     """Import the plugin that `hello` names. Anything may be raised: it runs plugin code."""
     name, entry = hello["name"], hello["entry"]
     module_name, _, class_name = entry.partition(":")
@@ -148,7 +147,7 @@ def load(hello: dict[str, Any]) -> Loaded:
             f"plugin `{name}`: `{entry}` is a {kind}; write `class {class_name}(hardpoint.Plugin)`"
         )
     try:
-        return Loaded(found, hello)
+        return NativePlugin(found, hello, worker)
     except ToolError as error:
         raise ToolError(f"plugin `{name}`: {error}") from error.__cause__
 
