@@ -40,6 +40,7 @@ class Worker:
         protocol: tuple[int, int] = (1, 1),
         python: str = sys.executable,
         env: dict[str, str] | None = None,
+        cwd: str | None = None,
         **plugin: Any,
     ) -> None:
         self.socket, child = socket.socketpair()
@@ -60,6 +61,7 @@ class Worker:
             close_fds=False,
             env={"HARDPOINT_FD": "3", "PATH": os.environ.get("PATH", ""), **(env or {})},
             start_new_session=True,
+            cwd=cwd,
         )
         child.close()
         self.buffer = bytearray()

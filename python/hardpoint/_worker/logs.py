@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["install"]
 
 
+# What every record has; the rest was given as `extra`.
+_USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
 class _ToHost(logging.Handler):
     def __init__(self, worker: Worker) -> None:
         super().__init__()
@@ -32,6 +36,9 @@ class _ToHost(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             message = self.format(record)
+            extra = [f"{name}={value}" for name, value in vars(record).items() if name not in _USUAL]
+            if extra:
+                message = f"{message} {' '.join(extra)}"
         except Exception as error:
             message = f"{record.msg!r} (could not be formatted: {type(error).__name__})"
         worker = self._worker

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DIALECTS", "load"]
 
-DIALECTS = ("native",)
+DIALECTS = ("native", "cjm")
 
 
 def load(plugin: dict[str, Any], worker: Worker) -> Loaded:

@@ -1,0 +1,167 @@
+"""What a plugin class offers: its tools, its actions, the environment it wants.
+
+Owns: the reading of class attributes. Must not know: how calls run.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hardpoint._worker.dialects.cjm.errors import adapter_required
+from hardpoint._worker.dialects.seam import ForeignTool, own_text
+from hardpoint._worker.tools import STREAM, SYNC, clean_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from hardpoint._worker.dialects.cjm.running import Running
+    from hardpoint.errors import Unavailable
+
+__all__ = ["actions_of", "refuse_without_execute", "tools_of", "worker_env"]
+
+# The last release of a package whose class still executes by itself.
+_LAST_FUSED = {"cjm-graph-plugin-sqlite": "0.0.23"}
+
+_ENVELOPE = {
+    "type": "object",
+    "description": "`args` and `kwargs` of execute(*args, **kwargs); anything else is its keyword arguments",
+    "properties": {"args": {}, "kwargs": {}},
+}
+_OPEN = {"type": "object"}
+
+
+def _can(owner: Any, method: str) -> bool:
+    return callable(getattr(owner, method, None))
+
+
+def refuse_without_execute(cls: Any) -> None:
+    """Say why a class cannot be run that neither executes nor monitors."""
+    if not _can(cls, "execute") and not _can(cls, "get_system_status"):
+        raise _adapter_required(cls)
+
+
+def _adapter_required(cls: Any) -> Unavailable:
+    from importlib import metadata
+
+    package = cls.__module__.partition(".")[0].replace("_", "-")
+    try:
+        installed = f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        installed = package
+    text = f"class `{cls.__name__}` of {installed} has no `execute`; its tasks moved to adapters"
+    fused = _LAST_FUSED.get(package)
+    return adapter_required(f"{text}; install {package}=={fused} or older" if fused else text)
+
+
+def actions_of(cls: Any) -> set[str]:
+    """The actions that `execute` takes, as the class lists or tags them."""
+    listed = getattr(cls, "supported_actions", None)
+    found = set(listed) if isinstance(listed, (set, frozenset, list, tuple)) else set()
+    for base in cls.__mro__:
+        found.update(getattr(value, "_plugin_action", None) for value in vars(base).values())
+    return {action for action in found if isinstance(action, str) and action}
+
+
+def _described(cls: Any, action: str) -> str:
+    for base in cls.__mro__:
+        for value in vars(base).values():
+            if getattr(value, "_plugin_action", None) == action:
+                return clean_text(own_text(value.__doc__))
+    return ""
+
+
+def tools_of(cls: Any, made: Any, running: Running) -> dict[str, ForeignTool]:
+    """The tools of a plugin: `execute`, its stream, one for each action, and those of a monitor."""
+    tools: dict[str, ForeignTool] = {}
+
+    def add(name: str, kind: int, run: Any, description: str, schema: dict[str, Any]) -> None:
+        if name not in tools:
+            tools[name] = ForeignTool(name, kind, run)
+            tools[name].description = description
+            tools[name].input_schema = schema
+
+    def execute(call: Any, ctx: Any, args: dict[str, Any]) -> Any:
+        return running.call(call, ctx, made.execute, *_envelope(args))
+
+    def stream(call: Any, ctx: Any, args: dict[str, Any]) -> Any:
+        return running.stream(call, ctx, made.execute_stream, *_envelope(args))
+
+    def refuse(call: Any, ctx: Any, args: dict[str, Any]) -> Any:
+        raise _adapter_required(cls)
+
+    if _can(cls, "execute"):
+        add("execute", SYNC, execute, clean_text(own_text(cls.execute.__doc__)), _ENVELOPE)
+        if _can(cls, "execute_stream"):
+            add("execute_stream", STREAM, stream, clean_text(own_text(cls.execute_stream.__doc__)), _ENVELOPE)
+        for action in sorted(actions_of(cls)):
+            add(action, SYNC, _action(action, made, running), _described(cls, action), _OPEN)
+    else:
+        add("execute", SYNC, refuse, "", _ENVELOPE)
+    if _can(cls, "get_system_status"):
+        status, processes = _monitor(made, running)
+        add("get_system_status", SYNC, status, "What the machine uses and has.", _OPEN)
+        add("list_processes", SYNC, processes, "The processes on the machine's GPUs.", _OPEN)
+    return tools
+
+
+def _envelope(args: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    positional, named = args.get("args", []), args.get("kwargs", {})
+    if args.keys() <= {"args", "kwargs"} and isinstance(positional, list) and isinstance(named, dict):
+        return positional, named
+    return [], args
+
+
+def _action(action: str, made: Any, running: Running) -> Any:
+    def run(call: Any, ctx: Any, args: dict[str, Any]) -> Any:
+        return running.call(call, ctx, made.execute, (), {**args, "action": action})
+
+    return run
+
+
+def _monitor(made: Any, running: Running) -> tuple[Any, Any]:
+    def status(call: Any, ctx: Any, args: dict[str, Any]) -> Any:
+        return running.call(call, ctx, lambda: _plain(read(args)))
+
+    def read(args: dict[str, Any]) -> Any:
+        try:
+            return made.get_system_status(**args)
+        except NotImplementedError:
+            if not _can(made, "execute"):
+                raise
+            return made.execute("get_system_status")
+
+    def processes(call: Any, ctx: Any, args: dict[str, Any]) -> Any:
+        if not _can(made, "list_processes"):
+            return []
+        return running.call(call, ctx, lambda: [_plain(each) for each in made.list_processes(**args)])
+
+    return status, processes
+
+
+def _plain(value: Any) -> Any:
+    convert = getattr(value, "to_dict", None)
+    return convert() if callable(convert) else value
+
+
+def worker_env(cls: Any) -> list[dict[str, Any]]:
+    """The variables that the plugin reads at its start, and whether each is there."""
+    found = []
+    for spec in getattr(cls, "WORKER_ENV", None) or ():
+        name, secret = str(spec.name), bool(getattr(spec, "secret", False))
+        # A secret that stands in the code is none.
+        default = None if secret else getattr(spec, "default", None)
+        options = getattr(spec, "options", None)
+        found.append(
+            {
+                "name": name,
+                "secret": secret,
+                "required": bool(getattr(spec, "required", False)),
+                "satisfied": name in os.environ or default is not None,
+                "label": own_text(getattr(spec, "label", "")),
+                "description": own_text(getattr(spec, "description", "")),
+                "default": None if default is None else str(default),
+                "options": None if options is None else [str(option) for option in options],
+            }
+        )
+    return found

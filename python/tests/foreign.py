@@ -1,0 +1,43 @@
+"""Where the plugins of foreign contracts lie, and environments that hold what they need.
+
+Owns: the folders and the throw-away environments. Must not know: the contracts.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from driver import HERE
+
+PLUGINS = os.path.normpath(os.path.join(HERE, "..", "..", "tests", "plugins"))
+# How pip says that it reached nobody.
+UNREACHED = ("Retrying (", "Connection", "Network is unreachable", "timed out", "Name or service not known")
+
+
+def folder(name: str) -> str:
+    return os.path.join(PLUGINS, name)
+
+
+def environment(place: Path, *packages: str, alone: bool = False) -> str:
+    """The interpreter of a new environment with these packages; skips when the registry cannot be reached."""
+    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True, timeout=300)
+    python = str(place / "bin" / "python")
+    if not packages:
+        return python
+    options = ["--no-deps"] if alone else []
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"]
+    done = subprocess.run(
+        [*command, *options, *packages],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    if done.returncode and any(word in done.stdout for word in UNREACHED):
+        pytest.skip("the package registry cannot be reached")
+    assert done.returncode == 0, done.stdout
+    return python
