@@ -27,7 +27,7 @@ BESIDE = (
 def test_an_unknown_dialect_is_refused_and_the_known_ones_are_named():
     with Worker(initialize=False, dialect="klingon") as worker:
         error = worker.receive()["error"]
-        assert "klingon" in error["message"] and "it knows native, cjm" in error["message"]
+        assert "klingon" in error["message"] and "it knows native, cjm, forgesyte" in error["message"]
         assert worker.wait() == 3
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DIALECTS", "load"]
 
-DIALECTS = ("native", "cjm")
+DIALECTS = ("native", "cjm", "forgesyte")
 
 
 def load(plugin: dict[str, Any], worker: Worker) -> Loaded:

@@ -90,7 +90,7 @@ class Hooks:
         """The worker ends after this, whatever it does."""
         try:
             self._optional(call, "cleanup")
-        except Exception as error:
+        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
             ctx.error(f"cleanup() raised {type(error).__name__}: {error}")
 
     def _optional(self, call: Call, method: str, *args: Any) -> None:
