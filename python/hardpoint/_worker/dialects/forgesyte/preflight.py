@@ -113,20 +113,16 @@ def _is_model(path: str) -> bool:
 
 def _satisfied(entry: str) -> bool:
     """Whether this is an installed distribution, or the name of something that can be imported."""
-    from importlib import metadata
     from importlib.util import find_spec
 
     parsed = _REQUIREMENT.match(entry)
     if parsed is None:
         return False
     name, specifiers = parsed.groups()
-    try:
-        version = metadata.version(name)
-    except metadata.PackageNotFoundError:
-        version = None
+    usual = _usual(name)
+    version = _installed_version(usual)
     if version is not None:
         return all(_holds(version, one) for one in specifiers.split(",") if one.strip())
-    usual = re.sub(r"[-_.]+", "-", name).lower()
     for module in (_IMPORTED_AS.get(usual), name.partition(".")[0], name.replace("-", "_")):
         try:
             if module is not None and find_spec(module.partition(".")[0]) is not None:
@@ -134,6 +130,20 @@ def _satisfied(entry: str) -> bool:
         except (ImportError, ValueError, AttributeError):
             continue
     return False
+
+
+def _usual(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _installed_version(usual: str) -> str | None:
+    # Older Pythons compare the names of distributions by letter.
+    from importlib import metadata
+
+    for distribution in metadata.distributions():
+        if _usual(str(distribution.metadata["Name"])) == usual:
+            return str(distribution.version)
+    return None
 
 
 def _release(version: str) -> tuple[int, ...]:
