@@ -5,10 +5,12 @@ Owns: the folders and the throw-away environments. Must not know: the contracts.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driver import HERE
@@ -16,6 +18,19 @@ from driver import HERE
 PLUGINS = os.path.normpath(os.path.join(HERE, "..", "..", "tests", "plugins"))
 # How pip says that it reached nobody.
 UNREACHED = ("Retrying (", "Connection", "Network is unreachable", "timed out", "Name or service not known")
+
+
+FIND = os.path.join(os.path.dirname(HERE), "hardpoint", "_worker", "dialects", "find.py")
+
+
+def find(python: str, *arguments: str, env: dict[str, str] | None = None) -> Any:
+    """What the environment's own interpreter says of its plugins."""
+    done = subprocess.run(
+        [python, "-I", FIND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60,
+        env={"PATH": os.environ["PATH"], **(env or {})},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def folder(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from driver import Worker
-from foreign import environment
+from foreign import environment, find
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 12), reason="cjm-plugin-system needs Python 3.12")
 
@@ -89,3 +89,26 @@ def test_the_media_plugin_loads_and_names_the_file_that_is_not_there(published, 
         assert fails(worker, action="get_info", file_path="/nowhere") == (
             "PluginInputError", "user_input", ["file_path"],
         )  # fmt: skip
+
+
+def test_published_plugins_are_listed_and_described_as_a_manifest(published, tmp_path):
+    rows = {row["distribution"]: row for row in find(published)["plugins"]}
+    assert set(rows) == {
+        "cjm-graph-plugin-sqlite", "cjm-text-plugin-nltk", "cjm-system-monitor-nvidia", "cjm-media-plugin-ffmpeg",
+    }  # fmt: skip
+    before = sorted(path.name for path in Path(published).parent.parent.iterdir())
+    found = find(published, "cjm-graph-plugin-sqlite", env={"HOME": str(tmp_path)})
+    assert sorted(path.name for path in Path(published).parent.parent.iterdir()) == before
+    manifest = found["manifest"]
+    code = manifest["code"]
+    assert (code["module"], code["class"]) == ("cjm_graph_plugin_sqlite.plugin", "SQLiteGraphPlugin")
+    assert code["name"] == "cjm-graph-plugin-sqlite" and code["version"] == "0.0.9" and code["description"]
+    assert code["resources"] == {"requires_gpu": False, "min_system_ram_mb": 512}
+    # Its own metadata names an interface that does not exist.
+    interface = "cjm_graph_plugin_system.plugin_interface.GraphPlugin"
+    assert code["interface"] == interface and "cjm_graph_plugin_sqlite" in found["warnings"][0]
+    assert code["taxonomy"] == {"domain": "graph", "role": "GraphPlugin", "interface_fqcn": interface}
+    entry = f"{code['module']}:{code['class']}"
+    with started(published, tmp_path, entry, code["name"]) as worker:
+        facts = worker.ready["facts"]
+        assert facts["config_schema_hash"] == manifest["drift_tracking"]["config_schema_hash"]

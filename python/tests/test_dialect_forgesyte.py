@@ -104,8 +104,12 @@ def test_a_class_that_only_analyzes_has_one_tool_and_may_be_silent_about_itself(
 def test_what_metadata_says_of_options_is_shown():
     with plain("odd:Told") as worker:
         assert worker.ready["plugin"]["description"] == "From the manifest."
-        options = worker.ready["tools"][0]["input_schema"]["properties"]["options"]
-        assert options["x-declared"] == {"width": {"type": "integer", "min": 1, "max": 9}}
+        assert worker.ready["tools"][0]["input_schema"] == {
+            "type": "object", "properties": {"image_bytes": {}, "options": {}},
+        }  # fmt: skip
+        assert worker.ready["facts"]["tools"]["analyze"]["options"] == {
+            "width": {"type": "integer", "min": 1, "max": 9}
+        }
 
 
 def test_a_namespace_package_with_imports_of_its_own_runs_and_its_labels_are_no_identity():
@@ -163,7 +167,7 @@ def test_nothing_is_validated_that_the_old_host_did_not_validate():
         schema = worker.ready["tools"][0]["input_schema"]
         assert set(schema) == {"type", "properties"}
         assert set(schema["properties"]) == {"image_bytes", "mask", "device"}
-        allowed = {"title", "description", "default", "examples", "x-declared"}
+        allowed = {"title", "description", "default", "examples"}
         assert all(set(field) <= allowed for field in schema["properties"].values())
         assert schema["properties"]["device"]["default"] == "cpu"
         assert reported(worker, {"device": 7})["kinds"] == {"device": "int"}

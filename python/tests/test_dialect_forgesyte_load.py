@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from driver import Worker
-from foreign import environment, folder
+from foreign import environment, find, folder
 
 GOOD = (
     "class Plugin:\n  name = 'made'\n"
@@ -81,6 +81,19 @@ def test_a_plugin_is_found_by_its_entry_point_or_by_its_class(installed, tmp_pat
         assert worker.ready["facts"]["labels"]["distribution"] == "forgesyte-made"
         assert worker.ready["facts"]["labels"]["entry_point"] in ("detector", "finder")
         assert worker.call("count")["result"] == {"tool": "count"}
+
+
+def test_the_plugins_of_an_environment_are_listed_without_an_import(installed):
+    rows = find(installed)["plugins"]
+    names = sorted(f"{row['entry_point']}@{row['distribution']}" for row in rows)
+    assert names == [
+        "broken@forgesyte-other", "detector@forgesyte-made", "detector@forgesyte-other", "finder@forgesyte-made",
+    ]  # fmt: skip
+    finder = next(row for row in rows if row["entry_point"] == "finder")
+    assert finder == {
+        "dialect": "forgesyte", "entry": "made.plugin:Plugin", "entry_point": "finder",
+        "distribution": "forgesyte-made", "version": "0.3.0", "summary": "From the packaging.",
+    }  # fmt: skip
 
 
 def test_two_distributions_may_have_the_same_entry_point(installed, tmp_path):

@@ -11,7 +11,7 @@ import sys
 
 from hardpoint._worker.dialects.forgesyte import manifest as manifests
 from hardpoint._worker.dialects.forgesyte.arguments import for_analyze, for_tool
-from hardpoint._worker.dialects.forgesyte.contract import checked_tools, described, reading
+from hardpoint._worker.dialects.forgesyte.contract import checked_tools, described
 from hardpoint._worker.dialects.forgesyte.found import Found, resolved
 from hardpoint._worker.dialects.forgesyte.preflight import require
 from hardpoint._worker.dialects.forgesyte.results import as_object
@@ -59,12 +59,12 @@ class ForgesytePlugin(Loaded):
         self.description = _first(*texts, found.summary)
         for tool, about in metadata.items():
             self.tools[tool] = self._tool(tool, about)
-        if self._analyze_only:
-            self.tools["analyze"].input_schema = reading(said)
         self.hooks = {kind: ForeignTool(kind, SYNC, self._nothing, hook=True) for kind in HOOKS}
         self.hooks["validate"].function = self._validate
         self.hooks["cleanup"].function = self._cleanup
         self.facts = self._facts(found, manifest, metadata)
+        if self._analyze_only:
+            self.facts["tools"]["analyze"]["options"] = said.get("config_schema")
 
     def _tool(self, name: str, about: dict[str, Any]) -> ForeignTool:
         schema = schema_of(about, "input")

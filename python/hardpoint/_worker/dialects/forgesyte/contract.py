@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["checked_tools", "described", "reading"]
+__all__ = ["checked_tools", "described"]
 
 
 def checked_tools(known_as: str, made: Any) -> tuple[dict[str, dict[str, Any]], bool]:
@@ -61,11 +61,3 @@ def described(made: Any) -> dict[str, Any]:
         return json.loads(json.dumps(said, allow_nan=False)) if isinstance(said, dict) else {}
     except Exception:
         return {}
-
-
-def reading(said: dict[str, Any]) -> dict[str, Any]:
-    """The schema of `analyze`, with the options that `metadata()` describes. It allows every value."""
-    options = said.get("config_schema")
-    properties: dict[str, Any] = {"image_bytes": {"x-declared": _ANALYZE["properties"]["image_bytes"]}}
-    properties["options"] = {"x-declared": options if isinstance(options, dict) else {}}
-    return {"type": "object", "properties": properties}

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["GROUP", "Found", "installed", "resolved"]
+__all__ = ["GROUP", "Found", "installed", "listed", "resolved"]
 
 GROUP = "forgesyte.plugins"
 
@@ -48,6 +48,16 @@ def installed() -> list[Found]:
                 value = point.value.partition("[")[0].replace(" ", "")
                 found.append(Found(value, point.name, distribution))
     return found
+
+
+def listed() -> list[dict[str, Any]]:
+    """The same as plain rows."""
+    rows = []
+    for each in installed():
+        row = {"dialect": "forgesyte", "entry": each.entry, "entry_point": each.entry_point}
+        about = {"distribution": each.distribution, "version": each.version, "summary": each.summary}
+        rows.append({**row, **about})
+    return rows
 
 
 def resolved(entry: str) -> Found:

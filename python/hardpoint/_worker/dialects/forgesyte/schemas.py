@@ -18,7 +18,7 @@ __all__ = ["binary_names", "input_types", "open_schema", "properties_of", "schem
 ALWAYS_BINARY = "image_bytes"
 _WORDS = ("string", "integer", "number", "boolean", "array", "object")
 # What says something about an argument and allows every value.
-_ANNOTATIONS = ("title", "description", "default", "examples")
+_ANNOTATIONS = {"title": str, "description": str, "default": object, "examples": list}
 
 
 def schema_of(metadata: dict[str, Any], side: str) -> dict[str, Any]:
@@ -73,8 +73,11 @@ def open_schema(schema: dict[str, Any]) -> dict[str, Any]:
     properties = {}
     for name, field in properties_of(schema).items():
         said = field if isinstance(field, dict) else {}
-        shown = {key: said[key] for key in _ANNOTATIONS if key in said}
-        properties[name] = {**shown, "x-declared": field}
+        properties[name] = {
+            key: said[key]
+            for key, kind in _ANNOTATIONS.items()
+            if key in said and isinstance(said[key], kind)
+        }
     return {"type": "object", "properties": properties}
 
 
