@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -148,6 +149,28 @@ def test_what_is_logged_while_it_is_loaded_is_seen_and_a_forced_setup_does_not_c
         assert "[INFO] while it is made" in worker.text()
         logs = {message["logger"]: message["message"] for message in worker.seen if message["type"] == "log"}
         assert logs["later"] == "while it is initialized pages=3"
+
+
+def test_a_worker_listens_nowhere():
+    with Worker("cjm_duck:Duck", **DUCK) as worker:
+        worker.call("execute")
+        folder_of = f"/proc/{worker.process.pid}"
+        opened = [os.readlink(f"{folder_of}/fd/{fd}") for fd in os.listdir(f"{folder_of}/fd")]
+        sockets = {link[8:-1] for link in opened if link.startswith("socket:[")}
+        listening = set()
+        for table in ("tcp", "tcp6", "udp", "udp6", "raw"):
+            with open(f"{folder_of}/net/{table}") as file:
+                listening |= {line.split()[9] for line in file.readlines()[1:]}
+        assert sockets and not sockets & listening
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_busy_worker_ends_with_its_host(concurrency):
+    with Worker("cjm_duck:Worker", concurrency=concurrency, **DUCK) as worker:
+        call = worker.start("spin")
+        worker.until(lambda message: message["type"] == "progress" and message["id"] == call)
+        worker.socket.close()
+        assert worker.wait() == 75
 
 
 def test_a_stray_module_in_the_working_directory_breaks_nothing(tmp_path):

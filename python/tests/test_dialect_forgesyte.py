@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from typing import Any
 
 import pytest
@@ -264,6 +265,14 @@ def test_a_sleeping_tool_that_ignores_sigterm_is_interrupted_and_the_worker_live
         wait_until(lambda: results.request("ping")["calls_running"] == 1)
         results.cancel(call, "interrupt")
         assert results.answer(call)["error"]["error_type"] == "Cancelled"
+
+
+def test_children_and_memory_of_a_tool_leave_the_worker_as_it_was(results):
+    pids = results.call("children")["result"]["result"]
+    assert len(pids) == 3 and all(os.path.exists(f"/proc/{pid}") for pid in pids)
+    assert results.call("allocate", {"megabytes": 64})["result"] == {"result": 64 << 20}
+    with open(f"/proc/{results.process.pid}/statm") as file:
+        assert int(file.read().split()[1]) * 4096 < 64 << 20
 
 
 def test_a_megabyte_on_both_streams_leaves_the_result_intact_and_extras_are_kept_in_the_log():

@@ -85,7 +85,7 @@ class WholePlugin(PluginInterface):
 
     config_class = WholeConfig
     WORKER_ENV: ClassVar[list] = [
-        EnvVarSpec("WHOLE_KEY", secret=True, required=True, label="Key"),
+        EnvVarSpec("WHOLE_KEY", secret=True, required=True, label="Key", default="a secret in the code"),
         EnvVarSpec("WHOLE_DEVICE", default="cpu", options=["cpu", "cuda"]),
     ]
 

@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -75,7 +76,10 @@ ERRORS = {
 
 class Plugin:
     name = "results"
-    tools = {name: {"description": name} for name in ("result", "fail", "die", "say", "sleep")}
+    tools = {
+        name: {"description": name}
+        for name in ("result", "fail", "die", "say", "sleep", "children", "allocate")
+    }
 
     def run_tool(self, tool_name: str, args: dict[str, Any]) -> Any:
         if tool_name not in self.tools:
@@ -100,6 +104,13 @@ class Plugin:
         print("o" * size)
         print("e" * size, file=sys.stderr)
         return {"said": size, "stdin": sys.stdin.read()}
+
+    def children(self) -> Any:
+        return [subprocess.Popen(["sleep", "60"]).pid for _ in range(3)]
+
+    def allocate(self, megabytes: int) -> Any:
+        """Allocates, touches every page, and frees."""
+        return len(bytearray(b"x") * (megabytes << 20))
 
     def sleep(self, how: str = "sleep") -> Any:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -29,6 +29,8 @@ _ENVELOPE = {
     "properties": {"args": {}, "kwargs": {}},
 }
 _OPEN = {"type": "object"}
+# How the contract, and its successor, mark the method that handles an action.
+_TAGS = ("_plugin_action", "_capability_action")
 
 
 def _can(owner: Any, method: str) -> bool:
@@ -59,14 +61,18 @@ def actions_of(cls: Any) -> set[str]:
     listed = getattr(cls, "supported_actions", None)
     found = set(listed) if isinstance(listed, (set, frozenset, list, tuple)) else set()
     for base in cls.__mro__:
-        found.update(getattr(value, "_plugin_action", None) for value in vars(base).values())
+        found.update(_tag(value) for value in vars(base).values())
     return {action for action in found if isinstance(action, str) and action}
+
+
+def _tag(value: Any) -> Any:
+    return next((tag for tag in (getattr(value, name, None) for name in _TAGS) if tag is not None), None)
 
 
 def _described(cls: Any, action: str) -> str:
     for base in cls.__mro__:
         for value in vars(base).values():
-            if getattr(value, "_plugin_action", None) == action:
+            if _tag(value) == action:
                 return clean_text(own_text(value.__doc__))
     return ""
 

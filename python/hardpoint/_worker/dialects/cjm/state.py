@@ -29,6 +29,8 @@ _FRESH = {"_cancel_requested": False, "_last_api_usage": None}
 # ... and with these as they were set outside of calls.
 _FROM_OBJECT = ("_progress", "_status_message")
 _CALLBACKS = "_cancel_callbacks"
+# What later releases repeat in a message while a call goes on.
+_BASE = "_status_message_base"
 _STARTED_FOR = "_hardpoint_started_for"
 
 
@@ -115,7 +117,7 @@ class States:
 
     def take_over(self, cls: Any) -> None:
         """Put the attributes of calls onto the class."""
-        for name in (*_FRESH, *_FROM_OBJECT, _CALLBACKS):
+        for name in (*_FRESH, *_FROM_OBJECT, _BASE, _CALLBACKS):
             setattr(cls, name, _OfCall(self, name, getattr(cls, name, _ABSENT)))
         report = getattr(cls, "report_progress", None)
         if callable(report):
