@@ -17,10 +17,13 @@ __all__ = [
     "EXIT_VIOLATION",
     "FRAME_BODY_BYTES_MAX",
     "FRAME_HEADER_BYTES_MAX",
+    "GPU_DRIVER_SECONDS_MAX",
+    "GPU_TORCH_SECONDS_MAX",
     "IDLE_TICKS",
     "INTERRUPT_GAP_SECONDS",
     "LOGS_PER_SECOND_MAX",
     "LOG_LINE_BYTES_MAX",
+    "MANIFEST_BYTES_MAX",
     "MARK_SECONDS_MAX",
     "NESTING_MAX",
     "OUTBOX_BYTES_FLUSH",
@@ -76,3 +79,8 @@ MARK_SECONDS_MAX = 1.0
 TRACEBACK_BYTES_MAX = 64 << 10
 # Two interrupts of one call keep this distance, so that leaving a call sees one at most.
 INTERRUPT_GAP_SECONDS = 0.05
+# For what a foreign manifest needs: a driver answers in a fraction of this, or hangs; torch takes a while.
+GPU_DRIVER_SECONDS_MAX = 5.0
+GPU_TORCH_SECONDS_MAX = 60.0
+# Foreign manifests are a few KiB; all of one travels in `ready`.
+MANIFEST_BYTES_MAX = 1 << 20

@@ -11,6 +11,7 @@ import os
 
 from hardpoint._worker.dialects.forgesyte.schemas import input_types, schema_of, type_words
 from hardpoint._worker.dialects.seam import own_text
+from hardpoint._worker.limits import MANIFEST_BYTES_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Manifest", "find", "synthesised"]
 
 NAME = "manifest.json"
-MANIFEST_BYTES_MAX = 1 << 20
 _TYPES = ("yolo", "ocr", "custom")
 _TEXTS = ("id", "author", "license", "entrypoint", "version", "description")
 

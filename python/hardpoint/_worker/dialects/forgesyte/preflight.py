@@ -11,6 +11,7 @@ import re
 import stat
 import sys
 
+from hardpoint._worker.limits import GPU_DRIVER_SECONDS_MAX, GPU_TORCH_SECONDS_MAX
 from hardpoint.errors import Unavailable
 
 TYPE_CHECKING = False
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["require"]
 
-DRIVER_SECONDS_MAX = 5.0
-TORCH_SECONDS_MAX = 60.0
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;()]*)\)?\s*(?:;.*)?$")
 _SPECIFIER = re.compile(r"\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,]+)\s*$")
 # Packages whose import name is another; other builds of them have the same.
@@ -67,12 +66,12 @@ def _succeeds(command: list[str], seconds: float) -> bool:
 
 
 def _driver_answers() -> bool:
-    return _succeeds(["nvidia-smi"], DRIVER_SECONDS_MAX)
+    return _succeeds(["nvidia-smi"], GPU_DRIVER_SECONDS_MAX)
 
 
 def _torch_sees_cuda() -> bool:
     question = "import sys, torch; sys.exit(0 if torch.cuda.is_available() else 1)"
-    return _succeeds([sys.executable, "-c", question], TORCH_SECONDS_MAX)
+    return _succeeds([sys.executable, "-c", question], GPU_TORCH_SECONDS_MAX)
 
 
 def _model_paths(folder: str, models: Any) -> Iterator[str]:
