@@ -252,13 +252,13 @@ def test_progress_outside_its_range_is_clamped_with_a_warning_and_minus_one_is_u
 
 
 def test_every_call_begins_fresh(whole):
-    assert do(whole, "fresh") == {"cancel": False, "usage": None, "progress": "absent", "callbacks": 0}
+    assert do(whole, "fresh") == {"cancel": False, "usage": None, "progress": "absent", "callbacks": 1}
     assert do(whole, "work") == 4
     call = whole.start("execute", {"action": "callback"})
     progressed(whole, call)
     whole.cancel(call)
     whole.answer(call)
-    assert do(whole, "fresh") == {"cancel": False, "usage": None, "progress": "absent", "callbacks": 0}
+    assert do(whole, "fresh") == {"cancel": False, "usage": None, "progress": "absent", "callbacks": 1}
 
 
 def test_progress_usage_and_cancel_of_calls_at_the_same_time_are_kept_apart(python):
@@ -304,6 +304,7 @@ def test_callbacks_all_run_although_one_raises_and_the_call_may_return(whole):
     progressed(whole, call)
     whole.cancel(call)
     assert whole.answer(call)["result"] == "it was told"
+    assert do(whole, "trace")["trace"] == ["constructor", "initialize", "told to stop"]
 
 
 def test_cancel_signal_to_unwinds_the_call_and_its_own_exception_is_not_a_failure(whole):

@@ -100,6 +100,18 @@ def test_an_interrupt_that_hits_anywhere_leaves_the_next_call_on_its_own():
         assert {m["id"] for m in worker.seen if m.get("message") == "beating"} == {call}
 
 
+def test_a_cancel_that_raises_does_not_keep_the_next_step_from_ending_the_call():
+    with Worker("cjm_duck:Stubborn", **DUCK) as worker:
+        call = worker.start("spin")
+        worker.until(lambda m: m["type"] == "progress" and m["id"] == call)
+        worker.cancel(call)
+        told = worker.until(lambda m: m["type"] == "log")
+        assert told["message"] == "cancel() raised RuntimeError: it cannot stop"
+        worker.cancel(call, "interrupt")
+        assert worker.answer(call)["error"]["error_type"] == "Cancelled"
+        assert worker.call("tell", {"name": "after"})["result"] == {"after": 1}
+
+
 def test_a_monitor_without_execute_is_a_monitor_only():
     with Worker("cjm_duck:Monitor", **DUCK) as worker:
         assert worker.call("get_system_status")["result"]["cpu_percent"] == 1.5

@@ -83,6 +83,18 @@ class Worker(Duck):
             self.done.set()
 
 
+class Stubborn(Worker):
+    """Its `cancel` is broken."""
+
+    def cancel(self):
+        raise RuntimeError("it cannot stop")
+
+    def spin(self, name=""):
+        self._progress = 0.5
+        while True:
+            time.sleep(0.002)
+
+
 class Monitor:
     """A monitor as published: its status is an object."""
 

@@ -92,7 +92,7 @@ class WholePlugin(PluginInterface):
     def __init__(self) -> None:
         self.trace = ["constructor"]
         self.config: Any = None
-        self.thread = threading.get_ident()
+        self.register_cancel_callback(lambda: self.trace.append("told to stop"))
 
     @property
     def name(self) -> str:

@@ -76,8 +76,8 @@ def imported(plugin: dict[str, Any], entry: str) -> type:
         raise ToolError(f"plugin `{name}`: entry `{entry}` is not `module:Class`")
     if plugin["dir"] not in sys.path:
         sys.path.append(plugin["dir"])
-    module: Any = __import__(module_name, fromlist=["*"])
-    found: Any = module
+    __import__(module_name)
+    found: Any = sys.modules[module_name]
     for part in class_name.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, type):

@@ -8,9 +8,14 @@ member of a union. So a value of the JSON type that the field's default has is a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
+
+# The C half of `hashlib` alone: the package brings OpenSSL along, which is half of what an idle worker holds.
+try:
+    from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]
+except ImportError:
+    from hashlib import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,4 +153,4 @@ def _text_problem(field: dict[str, Any], value: str) -> str | None:
 def canonical_hash(schema: Any) -> str:
     """The hash by which a manifest knows this schema again."""
     text = json.dumps(schema or {}, sort_keys=True, separators=(",", ":"))
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+    return f"sha256:{sha256(text.encode()).hexdigest()}"
