@@ -30,18 +30,24 @@ def schema_of(metadata: dict[str, Any], side: str) -> dict[str, Any]:
     return {}
 
 
+def _has_properties(schema: dict[str, Any]) -> bool:
+    """Whether `properties` is the keyword of JSON Schema, and not an argument of that name."""
+    properties = schema.get("properties")
+    return isinstance(properties, dict) and not isinstance(properties.get("type"), str)
+
+
 def properties_of(schema: dict[str, Any]) -> dict[str, Any]:
     """The arguments by name, whatever the schema's form."""
-    properties = schema.get("properties")
-    if isinstance(properties, dict) and not ("type" in properties and isinstance(properties["type"], str)):
-        return properties
+    if _has_properties(schema):
+        found: dict[str, Any] = schema["properties"]
+        return found
     flat = bool(schema) and all(isinstance(value, dict) for value in schema.values())
     return schema if flat else {}
 
 
 def _required(schema: dict[str, Any]) -> set[str] | None:
     """The names that must be given; None where the schema's form cannot say."""
-    if not isinstance(schema.get("properties"), dict):
+    if not _has_properties(schema):
         return None
     required = schema.get("required")
     return {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
