@@ -163,6 +163,29 @@ def test_what_is_logged_while_it_is_loaded_is_seen_and_a_forced_setup_does_not_c
         assert logs["later"] == "while it is initialized pages=3"
 
 
+def test_its_folders_and_the_defaults_it_declares_are_in_its_environment_before_it_is_made(tmp_path):
+    folders = {"data_dir": str(tmp_path / "data"), "models_dir": str(tmp_path / "models")}
+    with Worker("cjm_duck:Wants", env={"DUCK_PORT": "9"}, **DUCK, **folders) as worker:
+        seen = worker.call("execute")["result"]["calls"][0]
+        data, own = str(tmp_path / "data"), str(tmp_path / "data" / "duck")
+        assert os.path.isdir(own)
+        for name in ("CJM_DATA_DIR", "CJM_PLUGIN_DATA_DIR", "CJM_CAPABILITY_DATA_DIR"):
+            assert seen[name] == data
+        assert seen["PLUGIN_DATA_DIR"] == seen["CAPABILITY_DATA_DIR"] == own
+        assert seen["CJM_MODELS_DIR"] == str(tmp_path / "models")
+        assert (seen["DUCK_CACHE"], seen["DUCK_PORT"]) == (f"{own}/cache of duck", "9")
+    error = refused("cjm_duck:WantsMore", **folders)
+    assert "the default of `DUCK_CACHE` names `${NOWHERE}`" in error["message"]
+    assert "${PLUGIN_DATA_DIR}" in error["message"]
+
+
+def test_an_exception_that_will_not_be_read_is_still_a_typed_error():
+    with Worker("cjm_duck:Hostile", **DUCK) as worker:
+        error = worker.call("execute")["error"]
+        assert (error["error_type"], error["category"]) == ("Odd", "fatal")
+        assert error["traceback"]
+
+
 def test_a_worker_listens_nowhere():
     with Worker("cjm_duck:Duck", **DUCK) as worker:
         worker.call("execute")

@@ -41,7 +41,7 @@ def job_error(
     try:
         error = _of_exception(exc, cancelled)
         if explain is not None and error["error_type"] != "Cancelled":
-            error.update(_checked(explain(exc) or {}))
+            error.update(_explained(exc, explain))
     except BaseException as trouble:
         # Every attribute of an exception may be plugin code, and that may do anything.
         error = _empty("fatal", _cut(_kind(exc), NAME_BYTES_MAX))
@@ -69,8 +69,13 @@ def _of_exception(exc: BaseException, cancelled: bool) -> dict[str, Any]:
     return error
 
 
-def _checked(told: dict[str, Any]) -> dict[str, Any]:
-    """What a dialect read off an exception, within the same bounds as our own."""
+def _explained(exc: BaseException, explain: Explain) -> dict[str, Any]:
+    """What a dialect reads off an exception, within the same bounds as our own."""
+    try:
+        told = explain(exc) or {}
+    except BaseException:
+        # Its attributes are the plugin's code.
+        return {}
     fit: dict[str, Callable[[Any], Any]] = {
         "retry_after_seconds": _number,
         "fields_invalid": _names,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 
+from hardpoint._worker.limits import LOG_LINE_BYTES_MAX
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from hardpoint._worker.worker import Worker
@@ -36,13 +38,18 @@ class _ToHost(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             message = self.format(record)
-            extra = [f"{name}={value}" for name, value in vars(record).items() if name not in _USUAL]
+            extra = [f"{name}={_short(value)}" for name, value in vars(record).items() if name not in _USUAL]
             if extra:
                 message = f"{message} {' '.join(extra)}"
         except Exception as error:
             message = f"{record.msg!r} (could not be formatted: {type(error).__name__})"
         worker = self._worker
         worker.port.log(worker.current_call_id(), _level(record.levelno), record.name, message)
+
+
+def _short(value: object) -> object:
+    # Of a text that is larger than a line nothing more than a line would be left.
+    return value[:LOG_LINE_BYTES_MAX] if isinstance(value, (str, bytes)) else value
 
 
 def _level(number: int) -> str:

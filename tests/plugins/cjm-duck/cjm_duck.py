@@ -6,6 +6,7 @@ Expected exit reason: own stop.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import Any
@@ -138,6 +139,40 @@ class Adapted:
 
     def execute_stream(self, *args, **kwargs):
         yield self.execute(*args, **kwargs)
+
+
+class Wants(Duck):
+    """Reads its environment when it is made."""
+
+    WORKER_ENV = [
+        type("Spec", (), {"name": "DUCK_CACHE", "default": "${PLUGIN_DATA_DIR}/cache of ${PLUGIN_NAME}"}),
+        type("Spec", (), {"name": "DUCK_PORT", "default": 8000}),
+    ]
+
+    def __init__(self):
+        super().__init__()
+        self.calls.append({name: value for name, value in os.environ.items() if "D" in name})
+
+
+class WantsMore(Duck):
+    WORKER_ENV = [type("Spec", (), {"name": "DUCK_CACHE", "default": "${NOWHERE}/x"})]
+
+
+class Hostile(Duck):
+    """Its exceptions are no better than it is."""
+
+    def execute(self):
+        class Odd(Exception):
+            default_retriable = True
+
+            @property
+            def category(self):
+                raise RuntimeError("it will not say")
+
+            def __str__(self):
+                raise RuntimeError("nor that")
+
+        raise Odd
 
 
 class Logs(Duck):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     # What a dialect runs for a call: the call, its `Context`, its arguments.
     Run = Callable[..., Any]
 
-__all__ = ["HOOKS", "ForeignTool", "Loaded", "early_log", "imported", "known_only", "own_text"]
+__all__ = ["HOOKS", "ForeignTool", "Loaded", "early_log", "imported", "known_only", "own_text", "said"]
 
 # The requests besides `call`, in the words of the protocol.
 HOOKS = (
@@ -113,3 +113,10 @@ def early_log() -> Callable[[], None]:
 def own_text(value: Any) -> str:
     """A text of the plugin's, or "" where it has none."""
     return value.strip() if isinstance(value, str) else ""
+
+
+def said(error: BaseException) -> str:
+    """An exception in one line of a log; its `str` is plugin code."""
+    from hardpoint._worker.failures import safe_str
+
+    return f"{type(error).__name__}: {safe_str(error)}"

@@ -7,9 +7,10 @@ come from; it lies in the plugin's environment, is never imported here and never
 from __future__ import annotations
 
 from hardpoint._worker.dialects.cjm.config import canonical_hash, widened
+from hardpoint._worker.dialects.cjm.environment import set_defaults, set_folders, worker_env
 from hardpoint._worker.dialects.cjm.errors import explain
 from hardpoint._worker.dialects.cjm.hooks import Hooks
-from hardpoint._worker.dialects.cjm.offer import actions_of, refuse_without_execute, tools_of, worker_env
+from hardpoint._worker.dialects.cjm.offer import actions_of, refuse_without_execute, tools_of
 from hardpoint._worker.dialects.cjm.running import Running
 from hardpoint._worker.dialects.cjm.state import States
 from hardpoint._worker.dialects.seam import HOOKS, ForeignTool, Loaded, early_log, imported, own_text
@@ -77,6 +78,9 @@ def load(hello: dict[str, Any], worker: Worker) -> CjmPlugin:
     """Import the class that `hello` names and make its object. Anything may be raised: plugin code runs."""
     end = early_log()
     try:
-        return CjmPlugin(hello, imported(hello, hello["entry"]), worker)
+        set_folders(hello)
+        cls = imported(hello, hello["entry"])
+        set_defaults(cls, hello["name"])
+        return CjmPlugin(hello, cls, worker)
     finally:
         end()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from hardpoint._worker.dialects.cjm.config import canonical_hash
-from hardpoint._worker.dialects.cjm.offer import worker_env
+from hardpoint._worker.dialects.cjm.environment import worker_env
 from hardpoint._worker.tools import ToolError
 
 TYPE_CHECKING = False

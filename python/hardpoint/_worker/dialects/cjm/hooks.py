@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hardpoint._worker.dialects.cjm.config import defaults, mistakes
 from hardpoint._worker.dialects.cjm.errors import PluginConfigError
-from hardpoint._worker.dialects.seam import known_only
+from hardpoint._worker.dialects.seam import known_only, said
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Hooks:
         try:
             return self._running.outside(call, ask) or {}
         except Exception as error:
-            ctx.warning(f"the options of config fields cannot be told: {type(error).__name__}: {error}")
+            ctx.warning(f"the options of config fields cannot be told: {said(error)}")
             return {}
 
     def cleanup(self, call: Call, ctx: Context, args: Args) -> None:
@@ -91,7 +91,7 @@ class Hooks:
         try:
             self._optional(call, "cleanup")
         except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
-            ctx.error(f"cleanup() raised {type(error).__name__}: {error}")
+            ctx.error(f"cleanup() raised {said(error)}")
 
     def _optional(self, call: Call, method: str, *args: Any) -> None:
         function = getattr(self._object, method, None)

@@ -1,11 +1,9 @@
-"""What a plugin class offers: its tools, its actions, the environment it wants.
+"""What a plugin class offers: its tools and its actions.
 
 Owns: the reading of class attributes. Must not know: how calls run.
 """
 
 from __future__ import annotations
-
-import os
 
 from hardpoint._worker.dialects.cjm.errors import adapter_required
 from hardpoint._worker.dialects.seam import ForeignTool, own_text
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from hardpoint._worker.dialects.cjm.running import Running
     from hardpoint.errors import Unavailable
 
-__all__ = ["actions_of", "refuse_without_execute", "tools_of", "worker_env"]
+__all__ = ["actions_of", "refuse_without_execute", "tools_of"]
 
 # The last release of a package whose class still executes by itself.
 _LAST_FUSED = {"cjm-graph-plugin-sqlite": "0.0.23"}
@@ -148,26 +146,3 @@ def _monitor(made: Any, running: Running) -> tuple[Any, Any]:
 def _plain(value: Any) -> Any:
     convert = getattr(value, "to_dict", None)
     return convert() if callable(convert) else value
-
-
-def worker_env(cls: Any) -> list[dict[str, Any]]:
-    """The variables that the plugin reads at its start, and whether each is there."""
-    found = []
-    for spec in getattr(cls, "WORKER_ENV", None) or ():
-        name, secret = str(spec.name), bool(getattr(spec, "secret", False))
-        # A secret that stands in the code is none.
-        default = None if secret else getattr(spec, "default", None)
-        options = getattr(spec, "options", None)
-        found.append(
-            {
-                "name": name,
-                "secret": secret,
-                "required": bool(getattr(spec, "required", False)),
-                "satisfied": name in os.environ or default is not None,
-                "label": own_text(getattr(spec, "label", "")),
-                "description": own_text(getattr(spec, "description", "")),
-                "default": None if default is None else str(default),
-                "options": None if options is None else [str(option) for option in options],
-            }
-        )
-    return found

@@ -6,6 +6,8 @@ Owns: the frame around every call and stream. Must not know: which methods there
 from __future__ import annotations
 
 from hardpoint._worker.dialects.cjm.errors import is_cancelled
+from hardpoint._worker.dialects.seam import said
+from hardpoint._worker.failures import safe_str
 from hardpoint.errors import Cancelled
 
 TYPE_CHECKING = False
@@ -72,7 +74,7 @@ class Running:
         try:
             cancel()
         except BaseException as error:
-            state.ctx.warning(f"cancel() raised {type(error).__name__}: {error}")
+            state.ctx.warning(f"cancel() raised {said(error)}")
 
     def step(self, state: CallState, function: Callable[..., Any], *args: Any) -> Any:
         """One step of a stream."""
@@ -93,7 +95,7 @@ class Running:
         try:
             state.ctx.usage(**{str(unit): amount for unit, amount in usage.items()})
         except (TypeError, ValueError, AttributeError) as error:
-            state.ctx.warning(f"what the call used cannot be told: {error}")
+            state.ctx.warning(f"what the call used cannot be told: {said(error)}")
 
 
 class _Stream:
@@ -122,10 +124,9 @@ def _told(call: Call, error: Exception) -> BaseException:
     """Whatever a call does that was cancelled, it ended because of that."""
     if not call.cancelled:
         return error
-    text = (
-        str(error) if is_cancelled(error) else f"the call was cancelled and ended in {type(error).__name__}"
-    )
-    return Cancelled(text)
+    if is_cancelled(error):
+        return Cancelled(safe_str(error))
+    return Cancelled(f"the call was cancelled and ended in {type(error).__name__}")
 
 
 def _complete(state: CallState) -> None:

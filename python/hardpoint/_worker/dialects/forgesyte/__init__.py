@@ -23,7 +23,7 @@ from hardpoint._worker.dialects.forgesyte.schemas import (
     schema_of,
 )
 from hardpoint._worker.dialects.forgesyte.shims import give_names, install
-from hardpoint._worker.dialects.seam import HOOKS, ForeignTool, Loaded, early_log, imported, own_text
+from hardpoint._worker.dialects.seam import HOOKS, ForeignTool, Loaded, early_log, imported, own_text, said
 from hardpoint._worker.tools import ASYNC, SYNC, ToolError, kind_of
 
 TYPE_CHECKING = False
@@ -118,7 +118,7 @@ class ForgesytePlugin(Loaded):
         try:
             self._hook(call, name)
         except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
-            ctx.error(f"{name}() raised {type(error).__name__}: {error}")
+            ctx.error(f"{name}() raised {said(error)}")
 
     def _facts(
         self, found: Found, manifest: Manifest | None, metadata: dict[str, dict[str, Any]]
