@@ -413,3 +413,24 @@ fn a_second_signal_ends_a_server_at_once_and_its_job_runs_on_the_next() {
     until(&server, &id, "cancelled");
     server.stop();
 }
+
+/// What broke its plugin is told at once, and not only when somebody has mended it; what only waits goes on waiting.
+#[test]
+fn a_job_that_breaks_its_plugin_ends_with_that_and_those_behind_it_wait_for_its_return() {
+    let server = Server::with(&["memory_hog"]);
+    server.wait_for("memory_hog", "INITIALIZED");
+    let args = json!({"mb": 4000});
+    let breaks = hand_in(&server, "memory_hog", "allocate", &args, &json!({})).json()["job_id"].clone();
+    let waits =
+        hand_in(&server, "memory_hog", "allocate", &json!({"mb": 1}), &json!({})).json()["job_id"].clone();
+    let [breaks, waits] = [breaks, waits].map(|id| id.as_str().unwrap().to_owned());
+    let over = until(&server, &breaks, "failed");
+    assert_eq!(over["error"]["error_type"], "MemoryLimitExceeded", "{over:#}");
+    assert_eq!(over["stages"][0]["attempts"], 1);
+    let retried = events(&server, Some(&breaks), 0).iter().any(|event| event["type"] == "RETRY_STARTED");
+    assert!(!retried, "a retry was told that nobody could make");
+    assert_eq!(job(&server, &waits)["status"], "pending");
+    server.post("/v1/plugins/memory_hog/restart", None);
+    until(&server, &waits, "completed");
+    server.stop();
+}

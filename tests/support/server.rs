@@ -2,6 +2,7 @@
 //! Environments are those that all tests share, so that none is built twice.
 
 use super::{PATIENCE, repository, shared_data, test_plugins};
+use hardpoint_store::Store;
 use hardpoint_testkit::{left_by_host, soon, wait_until};
 use reqwest::Method;
 use serde_json::Value;
@@ -233,10 +234,11 @@ impl Server {
 
     /// Ends it in order, and checks that it did so without a trace.
     #[track_caller]
-    pub(crate) fn stop(self) {
+    pub(crate) fn stop(mut self) {
         self.signal(rustix::process::Signal::TERM);
-        let (status, log) = self.ended();
+        let (status, log) = self.end();
         assert_eq!(status.code(), Some(0), "{log}");
+        assert_database_is_sound(&self.data());
     }
 
     /// Kills it without a warning: what is on its disk is all that is left. Another one can be started there.
@@ -303,6 +305,16 @@ pub(crate) fn assert_server_left_nothing(host: u32, data: &Path) {
     wait_until("nothing of the server was left", Duration::from_secs(5), || {
         left_by_host(host, data).is_empty()
     });
+}
+
+/// Whatever happened to a server in its life, what it has written fits together.
+#[track_caller]
+fn assert_database_is_sound(data: &Path) {
+    let path = Store::path_in(data);
+    if path.exists() {
+        let report = Store::check(&path).unwrap();
+        assert!(report.damage.is_empty() && report.faults.is_empty(), "{report:#?}");
+    }
 }
 
 impl Reply {

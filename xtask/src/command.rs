@@ -32,6 +32,18 @@ pub(crate) fn check(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs to the end and shows its output as a whole, once there is nothing more: for what runs beside others.
+pub(crate) fn check_apart(command: &mut Command) -> Result<()> {
+    let line = show(command);
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{line}`"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    println!("$ {line}\n{}{}", text(&output.stdout), text(&output.stderr));
+    if !output.status.success() {
+        bail!("`{line}` ended with {}", output.status);
+    }
+    Ok(())
+}
+
 /// Runs in silence and returns what was printed to stdout; anything but success is an error.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let line = show(command);

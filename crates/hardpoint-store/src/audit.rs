@@ -61,7 +61,8 @@ const RULES: [(&str, &str); 16] = [
     ("SELECT id FROM jobs WHERE id NOT IN (SELECT job FROM stages)", "jobs have no stage"),
     (
         "SELECT DISTINCT id FROM jobs JOIN stages ON job = id
-         WHERE jobs.status = 'completed' AND stages.status <> 'completed'",
+         WHERE jobs.status = 'completed' AND stages.status <> 'completed'
+         AND NOT (stages.status = 'failed' AND coalesce(json_extract(pipeline, '$.fail_fast'), 1) = 0)",
         "jobs are completed and a stage of theirs is not",
     ),
     (

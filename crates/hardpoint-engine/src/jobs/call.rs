@@ -8,7 +8,7 @@ use super::limits::{ITEMS_BYTES_MAX, ITEMS_MAX};
 use super::outputs::Outputs;
 use super::progress::Coalesced;
 use super::usage::Meter;
-use super::{Down, Place, Reply, values};
+use super::{Down, Place, Reply, Until, values};
 use crate::call::{CallFailure, CallStep, Done, Refusal, RunningCall};
 use crate::engine::Engine;
 use hardpoint_model::job::{EventKind, JobId};
@@ -49,7 +49,7 @@ impl Stops {
 
 /// How many stages an instance can run at once, or why it can run none now.
 pub(super) fn places(engine: &Engine, instance: &str) -> Result<Place, Down> {
-    let down = |reason| Down { reason, stays: true };
+    let down = |reason| Down { reason, until: Until::Wanted };
     let Ok(plugin) = engine.plugin(instance) else {
         return Err(down(format!("there is no plugin `{instance}` now")));
     };
@@ -57,7 +57,14 @@ pub(super) fn places(engine: &Engine, instance: &str) -> Result<Place, Down> {
         return Err(down(format!("plugin `{instance}` is disabled")));
     }
     if !plugin.takes_calls() {
-        return Err(Down { reason: Refusal::of(&plugin).to_string(), stays: plugin.stays_down() });
+        let broken =
+            plugin.stays_down() && matches!(plugin.state(), PluginState::Failed | PluginState::Unavailable);
+        let until = match (broken, plugin.stays_down()) {
+            (true, _) => Until::Mended,
+            (false, true) => Until::Wanted,
+            (false, false) => Until::Soon,
+        };
+        return Err(Down { reason: Refusal::of(&plugin).to_string(), until });
     }
     let stages_max = plugin.manifest().map_or(1, |manifest| manifest.limits.concurrency);
     Ok(Place { stages_max, incarnation: plugin.incarnation })

@@ -62,8 +62,18 @@ pub(crate) struct Place {
 pub(crate) struct Down {
     /// In one sentence.
     pub(crate) reason: String,
-    /// Whether it stays so until somebody does something about it.
-    pub(crate) stays: bool,
+    pub(crate) until: Until,
+}
+
+/// How long an instance stays down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// It is on its way up.
+    Soon,
+    /// It broke, and comes back when somebody brings it up.
+    Mended,
+    /// Somebody wants it so.
+    Wanted,
 }
 
 /// The way back to whoever asked.
@@ -224,7 +234,8 @@ impl Jobs {
         let files =
             self.shared.outputs.link(files, new.job.job_id).map_err(|_| SubmitError::Forgotten(of))?;
         for (stage, done) in new.job.stages.iter_mut().zip(finished) {
-            *stage = done;
+            // Its tries are those of the other job.
+            *stage = Stage { attempts: 0, ..done };
         }
         new.job.pipeline_id = failed.pipeline_id;
         new.job.pipeline_version = failed.pipeline_version;

@@ -5,6 +5,7 @@
 use super::batches::Purpose;
 use super::live::At;
 use super::{Core, Now};
+use crate::jobs::{Places, Until};
 use hardpoint_model::job::{CancelPhase, EventKind, JobChange, JobId, JobStatus};
 use hardpoint_model::{Category, JobError};
 use hardpoint_store::{Op, Output};
@@ -20,6 +21,7 @@ impl<R> Core<R> {
         attempt: u32,
         result: Result<Box<Output>, Box<JobError>>,
         forced: bool,
+        places: &Places<'_>,
         now: Now,
     ) {
         let Some(live) = self.jobs.get(&id) else { return };
@@ -35,7 +37,10 @@ impl<R> Core<R> {
             Ok(_) if cancelling => self.cancelled(id, attempt, None, false, now),
             Err(error) if cancelling => self.cancelled(id, attempt, Some(&error), forced, now),
             Ok(output) => self.succeed(id, attempt, output, now),
-            Err(error) => self.fail_or_retry(id, attempt, &error, now),
+            Err(error) => {
+                let broken = places(&live.instance()).is_err_and(|down| down.until == Until::Mended);
+                self.fail_or_retry(id, attempt, &error, broken, now);
+            }
         }
     }
 
@@ -56,10 +61,13 @@ impl<R> Core<R> {
         self.write(ops, Vec::new(), Purpose::Fact, now);
     }
 
-    fn fail_or_retry(&mut self, id: JobId, attempt: u32, error: &JobError, now: Now) {
+    /// `broken`: nobody will bring its plugin up again by itself.
+    fn fail_or_retry(&mut self, id: JobId, attempt: u32, error: &JobError, broken: bool, now: Now) {
         let Some(live) = self.jobs.get_mut(&id) else { return };
         let ops = vec![live.end_attempt(attempt, JobStatus::Failed, Some(error), now)];
-        match self.wait_before_retry(id, error, now) {
+        // A call that was not begun is no reason to give up, and none to say that the plugin was broken by it.
+        let hopeless = broken && !is_not_begun(error);
+        match self.wait_before_retry(id, error, now).filter(|_| !hopeless) {
             Some(wait) => self.retry(id, error, wait, ops, now),
             None => self.fail(id, error, ops, now),
         }
@@ -154,8 +162,7 @@ impl<R> Core<R> {
             Category::UserInput | Category::Fatal => false,
         };
         // A call that was refused was not tried: its plugin was busy, or on its way down. It waits for the next place.
-        let by_host = error.error_type == NOT_BEGUN && error.is_of_host();
-        let refused = by_host && error.category == Category::Transient;
+        let refused = is_not_begun(error) && error.category == Category::Transient;
         let retries_max = live.retries().unwrap_or(self.settings.retries_max);
         if !may || !(refused || tries <= retries_max) {
             return None;
@@ -189,6 +196,11 @@ impl<R> Core<R> {
             self.write(ops, Vec::new(), Purpose::Fact, now);
         }
     }
+}
+
+/// Whether the host could not begin the call.
+pub(super) fn is_not_begun(error: &JobError) -> bool {
+    error.error_type == NOT_BEGUN && error.is_of_host()
 }
 
 /// What a stage that was cancelled failed with, when its call said nothing.

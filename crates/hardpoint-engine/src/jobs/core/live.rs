@@ -10,6 +10,7 @@
 //! ```
 
 use super::Now;
+use super::ends::is_not_begun;
 use super::queues::Key;
 use hardpoint_model::JobError;
 use hardpoint_model::job::{CancelPhase, EventKind, Job, JobChange, JobStatus, NewEvent, NewJob, Stage};
@@ -227,6 +228,12 @@ impl<R> Live<R> {
             Some(written) => Timeout::Exactly(written.as_duration().min(left)),
             None => Timeout::Within(pipeline.timeout_seconds.as_duration().min(left)),
         }
+    }
+
+    /// Whether its stage was tried, and failed.
+    pub(super) fn has_failed(&self) -> bool {
+        let error = self.job.stages.get(self.current).and_then(|stage| stage.error.as_ref());
+        error.is_some_and(|error| !is_not_begun(error))
     }
 
     /// How often its stage is tried again, where its pipeline says so.

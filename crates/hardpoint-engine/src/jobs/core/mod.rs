@@ -25,10 +25,10 @@ mod told;
 pub use told::JobRefusal;
 pub(crate) use told::{Called, Effect, Input, Now, Resumed, Told, Written};
 
-use crate::jobs::Places;
 use crate::jobs::limits::{ARGS_KEPT_BYTES_MAX, STARTS_PER_TURN};
 use crate::jobs::settings::{JobSettings, WhenDown};
 use crate::jobs::values::size;
+use crate::jobs::{Places, Until};
 use batches::{Batch, Batches, Purpose};
 pub(in crate::jobs) use ends::NOT_BEGUN;
 use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, NewEvent, NewJob};
@@ -97,7 +97,9 @@ impl<R> Core<R> {
             Input::Cancel { job, reply } => self.cancel(job, reply, now),
             Input::Reorder { job, priority, reply } => self.reorder(job, priority, reply, now),
             Input::Told { job, attempt, what } => self.told(job, attempt, what, now),
-            Input::Ended { job, attempt, result, forced } => self.ended(job, attempt, result, forced, now),
+            Input::Ended { job, attempt, result, forced } => {
+                self.ended(job, attempt, result, forced, places, now);
+            }
             Input::Reloaded { job } => self.reloaded(job, now),
             Input::Written { number, result } => self.written(number, result, now),
             Input::Tick => self.tick(now),
@@ -191,9 +193,7 @@ impl<R> Core<R> {
         let (mut reasons, mut hopeless) = (Vec::new(), Vec::new());
         for (id, down) in std::mem::take(&mut turn.heads) {
             match down {
-                Some(down) if down.stays && self.settings.when_down == WhenDown::Fail => {
-                    hopeless.push((id, down.reason));
-                }
+                Some(down) if self.is_hopeless(id, down.until) => hopeless.push((id, down.reason)),
                 down => {
                     let reason = down.map(|down| down.reason);
                     reasons.extend(self.jobs.get_mut(&id).and_then(|live| live.block(reason, now)));
@@ -217,6 +217,18 @@ impl<R> Core<R> {
             }
             let Some(start) = self.queues.next(&mut turn) else { return };
             self.start(start, now);
+        }
+    }
+
+    /// Whether a stage that waits for a plugin is not worth waiting for. One that has failed has a truer end than to wait
+    /// for a plugin that is broken: more often than not it is what broke it.
+    fn is_hopeless(&self, id: JobId, until: Until) -> bool {
+        let has_failed = || self.jobs.get(&id).is_some_and(Live::has_failed);
+        match (until, self.settings.when_down) {
+            (Until::Soon, _) => false,
+            (Until::Mended | Until::Wanted, WhenDown::Fail) => true,
+            (Until::Mended, WhenDown::Wait) => has_failed(),
+            (Until::Wanted, WhenDown::Wait) => false,
         }
     }
 

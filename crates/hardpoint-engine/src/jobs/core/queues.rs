@@ -163,7 +163,7 @@ mod tests {
             }).map(|(key, _)| key.2).collect();
             let asked = |name: &str| {
                 let at = names.iter().position(|known| *known == name).unwrap();
-                if places[at] == 0 { return Err(Down { reason: "down".to_owned(), stays: false }); }
+                if places[at] == 0 { return Err(Down { reason: "down".to_owned(), until: crate::jobs::Until::Soon }); }
                 Ok(Place { stages_max: places[at], incarnation: 1 })
             };
             let mut turn = queues.turn(&asked);

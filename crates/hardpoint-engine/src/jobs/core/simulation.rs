@@ -6,7 +6,7 @@ mod disk;
 
 use super::{Core, Effect, Input, Now, Told};
 use crate::jobs::settings::{JobSettings, WhenDown};
-use crate::jobs::{Down, Place};
+use crate::jobs::{Down, Place, Until};
 use disk::Disk;
 use hardpoint_model::job::{Event, EventKind, JobId, JobStatus, NewJob, OnHostLoss};
 use hardpoint_model::pipeline::{PipelineMessage as Message, Stage};
@@ -100,10 +100,10 @@ impl World {
 
     fn input(&mut self, input: Input<u64>) {
         let down = if self.calm { PLUGINS.len() as u64 } else { self.chance.next(8) };
-        let stays = self.chance.next(2) == 0;
+        let until = [Until::Soon, Until::Mended, Until::Wanted][self.chance.index(3)];
         let places = |plugin: &str| {
             if PLUGINS.iter().position(|known| *known == plugin) == usize::try_from(down).ok() {
-                return Err(Down { reason: format!("{plugin} is FAILED"), stays });
+                return Err(Down { reason: format!("{plugin} is down"), until });
             }
             Ok(Place { stages_max: 1 + u32::from(plugin == "faces"), incarnation: 1 })
         };
