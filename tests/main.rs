@@ -27,6 +27,7 @@ mod http;
 mod http_errors;
 mod http_run;
 mod http_streams;
+mod inputs;
 mod isolation;
 mod jobs;
 mod jobs_bounds;

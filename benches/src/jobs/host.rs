@@ -5,13 +5,12 @@
 use super::disk;
 use crate::stage::root;
 use anyhow::{Context as _, Result, bail, ensure};
-use hardpoint_engine::jobs::{Followed, Following, JobSettings, Jobs, Submission, Work};
+use hardpoint_engine::jobs::{Document, Followed, Following, JobSettings, Jobs, Submission, Work};
 use hardpoint_engine::{Catalog, Decisions, Engine, Settings, Starter};
 use hardpoint_model::PluginState;
 use hardpoint_model::job::{EventKind, JobId, JobStatus};
 use hardpoint_store::Store;
 use rustix::time::{ClockId, clock_gettime};
-use serde_json::Map;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -107,7 +106,7 @@ pub(super) async fn submit(jobs: &Jobs, work: Work) -> Result<JobId> {
 
 /// One tool without arguments.
 pub(super) fn tool(plugin: &str, tool: &str) -> Result<Work> {
-    Ok(Work::Tool { plugin: plugin.parse()?, tool: tool.to_owned(), args: Map::new() })
+    Ok(Work::Tool { plugin: plugin.parse()?, tool: tool.to_owned(), args: Document::new() })
 }
 
 /// Waits for the next job to end, which must be well; its id.

@@ -9,9 +9,9 @@ use crate::report::{Report, Row, show};
 use crate::samples::{Effort, ROUNDS, Rounds, Samples};
 use crate::stage::Stage;
 use anyhow::Result;
-use hardpoint_engine::jobs::Work;
+use hardpoint_engine::jobs::{Document, Work};
 use hardpoint_model::pipeline::{self, Pipeline};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const STAGES: u32 = 3;
@@ -82,7 +82,7 @@ async fn in_turns(host: &Host, pipelines: [Vec<Value>; 2], count: u32) -> Result
     for _ in 0..count {
         for (stages, times) in pipelines.iter().zip(&mut times) {
             let stages: Vec<pipeline::Stage> = serde_json::from_value(Value::Array(stages.clone()))?;
-            let work = Work::Pipeline { definition: Pipeline::of_stages(stages), input: Map::new() };
+            let work = Work::Pipeline { definition: Pipeline::of_stages(stages), input: Document::new() };
             let begun = Instant::now();
             let job = host.submit(work).await?;
             while next_end(&mut events).await? != job {}

@@ -59,7 +59,7 @@ pub const JOBS: u32 = 50;
 pub const JOBS_MAX: u32 = 1000;
 /// Jobs that are read from the store at once, arguments included: [`JOB_ARGS_BYTES_MAX`] times this at the worst.
 pub const JOBS_PER_READ: u32 = 50;
-/// Arguments of a job, as JSON: a quarter of what the store takes for one value.
+/// Arguments of a job, as JSON without binary data: a quarter of what the store takes for one value.
 pub const JOB_ARGS_BYTES_MAX: usize = 8 << 20;
 /// Body of a request about a job that already is one.
 pub const JOB_CHANGE_BYTES_MAX: usize = 16 << 10;

@@ -50,7 +50,8 @@ ALTER TABLE jobs ADD COLUMN events_pruned INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN pipeline TEXT;              -- its definition, as it was when the job was accepted
 ALTER TABLE jobs ADD COLUMN pipeline_id TEXT;           -- the saved pipeline that it is a run of
 ALTER TABLE jobs ADD COLUMN pipeline_version INTEGER;
-ALTER TABLE jobs ADD COLUMN input TEXT;
+ALTER TABLE jobs ADD COLUMN input TEXT;                 -- what it was given, where that does not stand at its stage
+ALTER TABLE jobs ADD COLUMN input_bytes INTEGER;        -- the size of an input with binary data, kept or not any more
 ALTER TABLE jobs ADD COLUMN resumes TEXT;               -- the failed job whose finished stages it begins with
 
 CREATE INDEX jobs_of_pipeline ON jobs (pipeline_id, position) WHERE pipeline_id IS NOT NULL;
@@ -61,7 +62,7 @@ ALTER TABLE stages ADD COLUMN result_form INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE blobs (
     job    TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-    stage  INTEGER NOT NULL,
+    stage  INTEGER NOT NULL,                            -- -1: of the input
     number INTEGER NOT NULL,
     length INTEGER NOT NULL,
     data   BLOB,                                        -- what is small

@@ -37,12 +37,20 @@ const NUMBERS_MISSING: &str = "
 SELECT abs(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) - through
     - (SELECT count(*) FROM events WHERE number > through)) FROM pruned";
 
-/// Up to which number events are pruned, those of jobs that are not over left out; and which jobs lack their first.
+/// Up to which number events are pruned, those of jobs that are not over left out; which jobs lack their first; which
+/// begin with stages of others; which were given binary data that is not there; and which have some that belongs to nothing.
 const PRUNED: &str = "
 pruned (through) AS (SELECT through FROM events_pruned),
-    lacking (job) AS (SELECT id FROM jobs WHERE events_pruned > 0)";
+    lacking (job) AS (SELECT id FROM jobs WHERE events_pruned > 0),
+    bare (job) AS (SELECT id FROM jobs WHERE input_bytes IS NOT NULL
+        AND (input IS NULL OR NOT EXISTS (SELECT 1 FROM blobs WHERE job = id AND stage = -1))),
+    loose (job) AS (SELECT DISTINCT job FROM blobs WHERE NOT iif(stage < 0,
+        (SELECT input IS NOT NULL FROM jobs WHERE id = blobs.job),
+        EXISTS (SELECT 1 FROM stages WHERE job = blobs.job AND number = stage AND result IS NOT NULL)))";
 const PRUNED_NOT: &str = "
-pruned (through) AS (SELECT 0), lacking (job) AS (SELECT id FROM jobs WHERE FALSE)";
+pruned (through) AS (SELECT 0), lacking (job) AS (SELECT id FROM jobs WHERE FALSE),
+    bare (job) AS (SELECT id FROM jobs WHERE FALSE),
+    loose (job) AS (SELECT id FROM jobs WHERE FALSE)";
 
 /// The transitions of each job, one after the other.
 const STORIES: &str = "
@@ -53,7 +61,7 @@ const STORIES: &str = "
         WINDOW jobs AS (PARTITION BY job ORDER BY number))";
 
 /// Each query finds the jobs that break a rule.
-const RULES: [(&str, &str); 16] = [
+const RULES: [(&str, &str); 18] = [
     (
         "SELECT id FROM jobs WHERE (status IN ('completed', 'failed', 'cancelled')) <> (completed_at IS NOT NULL)",
         "jobs have ended without a time, or the other way round",
@@ -120,6 +128,11 @@ const RULES: [(&str, &str); 16] = [
         "SELECT id FROM jobs WHERE status IN ('pending', 'running') AND id IN (SELECT job FROM lacking)",
         "jobs are not over and lack events",
     ),
+    (
+        "SELECT id FROM jobs WHERE status IN ('pending', 'running') AND id IN (SELECT job FROM bare)",
+        "jobs are not over and lack the binary data that they were given",
+    ),
+    ("SELECT job FROM loose", "jobs have binary data that nothing of theirs refers to"),
 ];
 
 #[cfg(test)]
@@ -215,6 +228,7 @@ mod tests {
         check("DELETE FROM attempts WHERE number = 1", &[other]);
         check("UPDATE attempts SET number = 3 WHERE number = 1", &[other]);
         check("UPDATE stages SET attempts = 3", &[other]);
+        check("UPDATE stages SET attempts = 0; DELETE FROM attempts", &[]);
         check("UPDATE attempts SET outcome = NULL WHERE number = 2", &["ended without an outcome"]);
         check("UPDATE events SET kind = '{' WHERE number = 5", &["events that cannot be read", unlike]);
         check(
@@ -256,5 +270,20 @@ mod tests {
             &["does not follow", "3 numbers are missing between events"],
         );
         check("DELETE FROM events WHERE number = 10", &["not as their last transition says", "1 numbers"]);
+    }
+
+    #[test]
+    fn binary_data_that_a_job_lacks_and_such_as_belongs_to_nothing_are_found() {
+        let given = "UPDATE jobs SET input = '{}', input_bytes = 2 WHERE position = 1;
+            INSERT INTO blobs (job, stage, number, length, data) SELECT id, -1, 0, 1, x'00' FROM jobs WHERE position = 1;";
+        check(given, &[]);
+        check(&format!("{given} UPDATE jobs SET input = NULL"), &["1 jobs have binary data that nothing"]);
+        check(&format!("{given} UPDATE blobs SET stage = 0"), &["1 jobs have binary data that nothing"]);
+        check(&format!("{given} UPDATE jobs SET input = NULL; DELETE FROM blobs"), &[]);
+        let alive = "UPDATE jobs SET status = 'pending', completed_at = NULL WHERE position = 1";
+        check(
+            &format!("{given} DELETE FROM blobs; {alive}"),
+            &["not as their last transition", "1 jobs are not over and lack the binary data"],
+        );
     }
 }

@@ -9,11 +9,13 @@
 //! ```
 
 mod audit;
+mod blobs;
 mod check;
 mod contents;
 mod counts;
 mod error;
 mod events;
+mod given;
 pub mod limits;
 mod op;
 mod open;
@@ -25,12 +27,14 @@ mod rows;
 mod statistics;
 mod writer;
 
+pub use blobs::KeptBlob;
 pub use check::{BackupError, Report};
 pub use contents::{Contents, Tried};
 pub use error::StoreError;
 pub use events::{EventFilter, Gone, Kept};
+pub use given::{Given, GivenKept};
 pub use op::{Attempt, AttemptEnd, Committed, Op};
-pub use output::{Form, KeptBlob, Output};
+pub use output::{Form, Output};
 pub use pipelines::{PipelineRuns, SavedPipeline};
 pub use prune::{Keep, Pruned};
 pub use read::{JobFilter, Page, PluginFlags};

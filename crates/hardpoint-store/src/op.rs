@@ -2,8 +2,10 @@
 //!
 //! Owns the writing side of every table. Must not know why something is true now.
 
+use crate::blobs;
 use crate::counts::Changes;
 use crate::error::StoreError;
+use crate::given::{self, Given};
 use crate::output::{self, Output};
 use crate::pipelines;
 use crate::rows::{json, micros, read_word, word};
@@ -18,7 +20,9 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params};
 pub enum Op {
     /// A job is accepted, with its stages.
     Submit(Box<NewJob>),
-    /// It begins with what the first stages of another job brought.
+    /// What a job was given, but for arguments that stand at its stage.
+    Given(JobId, Box<Given>),
+    /// It was given what another job was, and begins with what the first stages of that one brought.
     Resume {
         /// The job.
         job: JobId,
@@ -55,7 +59,7 @@ pub enum Op {
     AttemptEnded(Box<AttemptEnd>),
     /// Something happened.
     Event(Box<NewEvent>),
-    /// What a job brought is not kept any more.
+    /// What a job brought is not kept any more, nor is binary data that it was given.
     ForgetOutputs(JobId),
     /// A pipeline is saved: its next version.
     SavePipeline {
@@ -143,10 +147,9 @@ pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<(Committed, C
                 changes.stage(Some(update_stage(connection, *job, *number, stage)?), stage);
             }
             Op::Result { job, stage, output } => output::write(connection, *job, *stage, output)?,
-            Op::Resume { job, from, stages, files } => {
-                output::copy(connection, *from, *job, *stages, files)?;
-            }
-            Op::ForgetOutputs(job) => output::forget(connection, *job)?,
+            Op::Given(job, given) => given::write(connection, *job, given)?,
+            Op::Resume { job, from, stages, files } => resume(connection, *job, *from, *stages, files)?,
+            Op::ForgetOutputs(job) => forget(connection, &job.to_string())?,
             Op::SavePipeline { id, definition, at } => {
                 committed.version = Some(pipelines::save(connection, id, definition, *at)?);
             }
@@ -165,6 +168,25 @@ pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<(Committed, C
     Ok((committed, changes))
 }
 
+fn resume(
+    connection: &Connection,
+    job: JobId,
+    from: JobId,
+    stages: u32,
+    files: &[(String, String)],
+) -> Result<(), StoreError> {
+    let (from, job) = (from.to_string(), job.to_string());
+    given::copy(connection, &from, &job)?;
+    output::copy(connection, &from, &job, stages)?;
+    blobs::copy(connection, &from, &job, stages, files)
+}
+
+fn forget(connection: &Connection, job: &str) -> Result<(), StoreError> {
+    given::forget(connection, job)?;
+    output::forget(connection, job)?;
+    blobs::forget(connection, job)
+}
+
 pub(crate) fn with_key(connection: &Connection, key: Option<&str>) -> Result<Option<JobId>, StoreError> {
     let Some(key) = key else { return Ok(None) };
     let mut find = connection.prepare_cached("SELECT id FROM jobs WHERE idempotency_key = ?1")?;
@@ -175,8 +197,8 @@ pub(crate) fn with_key(connection: &Connection, key: Option<&str>) -> Result<Opt
 fn submit(connection: &Connection, new: &NewJob) -> Result<(), StoreError> {
     let job = &new.job;
     let sql = "INSERT INTO jobs (id, status, priority, idempotency_key, error, cancel_phase, submitted_at, started_at,
-               completed_at, pipeline, pipeline_id, pipeline_version, input, resumes)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+               completed_at, pipeline, pipeline_id, pipeline_version, resumes)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     connection.prepare_cached(sql)?.execute(params![
         job.job_id.to_string(),
         job.status.as_str(),
@@ -190,7 +212,6 @@ fn submit(connection: &Connection, new: &NewJob) -> Result<(), StoreError> {
         json(new.pipeline.as_ref())?,
         job.pipeline_id,
         job.pipeline_version,
-        json(new.pipeline.as_ref().map(|_| &new.input))?,
         job.resumes.map(|id| id.to_string()),
     ])?;
     let sql = "INSERT INTO stages (job, number, plugin, tool, args, status, attempts, started_at, ended_at)

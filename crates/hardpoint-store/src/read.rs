@@ -11,7 +11,6 @@ use crate::rows;
 use hardpoint_model::job::{Job, JobId, JobStatus, NewJob, Stage};
 use hardpoint_model::pipeline::Pipeline;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,34 +101,20 @@ impl Store {
             let mut jobs = Vec::new();
             while let Some(row) = found.next()? {
                 let job = with_stages(connection, rows::job(row)?)?;
-                let (pipeline, _) = rows::pipeline(row)?;
-                jobs.push(NewJob { job, pipeline, input: Map::new() });
+                jobs.push(NewJob { job, pipeline: rows::pipeline(row)? });
             }
             Ok(jobs)
         })
         .await
     }
 
-    /// What a job runs and was given, if it is a run of a pipeline.
-    pub async fn pipeline_of(&self, id: JobId) -> Result<Option<(Pipeline, Map<String, Value>)>, StoreError> {
+    /// What a job runs, if it is a run of a pipeline.
+    pub async fn pipeline_of(&self, id: JobId) -> Result<Option<Pipeline>, StoreError> {
         self.read(move |connection| {
-            let mut find = connection.prepare_cached("SELECT pipeline, input FROM jobs WHERE id = ?1")?;
+            let mut find = connection.prepare_cached("SELECT pipeline FROM jobs WHERE id = ?1")?;
             let found =
                 find.query_row([id.to_string()], |row| Ok(rows::pipeline(row))).optional()?.transpose()?;
-            Ok(found.and_then(|(pipeline, input)| pipeline.map(|pipeline| (pipeline, input))))
-        })
-        .await
-    }
-
-    /// The arguments of a stage; none at all when there is no such stage.
-    pub async fn args(&self, id: JobId, stage: u32) -> Result<Map<String, Value>, StoreError> {
-        self.read(move |connection| {
-            let mut find =
-                connection.prepare_cached("SELECT args FROM stages WHERE job = ?1 AND number = ?2")?;
-            let text = find.query_row(params![id.to_string(), stage], |row| row.get::<_, String>(0));
-            let read =
-                |text: String| serde_json::from_str(&text).map_err(|e| StoreError::Corrupt(e.to_string()));
-            text.optional()?.map_or_else(|| Ok(Map::new()), read)
+            Ok(found.flatten())
         })
         .await
     }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub(crate) fn micros(at: Option<Timestamp>) -> Option<i64> {
     at.map(Timestamp::as_microsecond)
@@ -71,11 +71,9 @@ pub(crate) fn job(row: &Row<'_>) -> Result<Job, StoreError> {
     })
 }
 
-/// What a job runs, if it is a run of a pipeline, and what it was given.
-pub(crate) fn pipeline(row: &Row<'_>) -> Result<(Option<Pipeline>, Map<String, Value>), StoreError> {
-    let pipeline = row.get::<_, Option<String>>("pipeline")?.as_deref().map(read_json).transpose()?;
-    let input = row.get::<_, Option<String>>("input")?.as_deref().map(read_json).transpose()?;
-    Ok((pipeline, input.unwrap_or_default()))
+/// What a job runs, if it is a run of a pipeline.
+pub(crate) fn pipeline(row: &Row<'_>) -> Result<Option<Pipeline>, StoreError> {
+    row.get::<_, Option<String>>("pipeline")?.as_deref().map(read_json).transpose()
 }
 
 pub(crate) fn stage(row: &Row<'_>) -> Result<Stage, StoreError> {

@@ -13,7 +13,7 @@ use crate::call::{CallFailure, CallStep, Done, Refusal, RunningCall};
 use crate::engine::Engine;
 use hardpoint_model::job::{EventKind, JobId};
 use hardpoint_model::{Category, ExitReason, JobError, PluginState};
-use hardpoint_store::{Output, Store};
+use hardpoint_store::Output;
 use hardpoint_supervisor::{CallRequest, Note};
 use hardpoint_wire::{Blob, JobRef, Payload};
 use serde_json::Value;
@@ -74,7 +74,6 @@ pub(super) fn places(engine: &Engine, instance: &str) -> Result<Place, Down> {
 #[derive(Debug, Clone)]
 pub(super) struct Host {
     pub(super) engine: Engine,
-    pub(super) store: Store,
     pub(super) outputs: Outputs,
     pub(super) inputs: mpsc::Sender<Input<Reply>>,
     pub(super) cancel_grace: Duration,
@@ -132,16 +131,14 @@ async fn attempt_it(host: &Host, called: Called, stop: oneshot::Receiver<()>) ->
 async fn arguments(host: &Host, called: &Called, instance: &str) -> Result<Payload, Broke> {
     if let Some(pipeline) = &called.pipeline {
         let known = host.outputs.known(called.job, called.stage).await.map_err(|e| unreadable(&e))?;
-        host.outputs.remember_input(called.job, &known.input);
         let plugin = host.engine.plugin(instance).ok();
         let tool = plugin.as_ref().and_then(|plugin| plugin.tool(&called.tool));
         return known.arguments(pipeline, tool.map(|tool| &tool.info.input_schema)).map_err(Broke::of);
     }
-    let args = match &called.args {
-        Some(args) => (**args).clone(),
-        None => host.store.args(called.job, called.stage).await.map_err(|e| unreadable(&e))?,
-    };
-    values::arguments(Value::Object(args)).map_err(Broke::of)
+    match &called.args {
+        Some(args) => values::arguments(Value::Object((**args).clone())).map_err(Broke::of),
+        None => host.outputs.args(called.job).await.map_err(|e| unreadable(&e)),
+    }
 }
 
 /// A call in flight.

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::snapshot::PluginView;
 use hardpoint_model::pipeline::{Pass, Pipeline, Reference, Stage, takes};
 use hardpoint_wire::document::escaped;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(super) fn check(
     engine: &Engine,
     pipeline: &Pipeline,
     saved: &BTreeSet<String>,
-    input: Option<&Map<String, Value>>,
+    input: Option<&BTreeSet<String>>,
 ) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let stages: Vec<Known<'_>> = pipeline
@@ -144,7 +144,7 @@ impl Known<'_> {
     }
 
     /// What it needs and will not get, and what it will get and cannot take.
-    fn unfit(&self, before: &[Self], pass: Pass, input: Option<&Map<String, Value>>) -> Vec<Mistake> {
+    fn unfit(&self, before: &[Self], pass: Pass, input: Option<&BTreeSet<String>>) -> Vec<Mistake> {
         let Some(schema) = self.schema() else { return Vec::new() };
         let properties = resolved(schema).get("properties").and_then(Value::as_object);
         let mut mistakes = Vec::new();
@@ -199,7 +199,7 @@ fn source<'a>(
     name: &str,
     before: &'a [Known<'a>],
     pass: Pass,
-    input: Option<&Map<String, Value>>,
+    input: Option<&BTreeSet<String>>,
 ) -> Source<'a> {
     let mut open = false;
     for from in before.iter().rev() {
@@ -217,7 +217,7 @@ fn source<'a>(
     }
     let from_input = before.is_empty() || pass == Pass::Merge;
     match input {
-        Some(input) if from_input && !open && !input.contains_key(name) => {
+        Some(input) if from_input && !open && !input.contains(name) => {
             Source::Nowhere("which is not in the input".to_owned())
         }
         Some(_) | None => Source::Unknown,

@@ -10,8 +10,8 @@ use hardpoint_wire::document::is_bytes;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// Named values.
-pub(crate) type Document = BTreeMap<String, Payload>;
+/// Named values, binary data included.
+pub type Document = BTreeMap<String, Payload>;
 
 /// What is known when a stage begins.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +98,7 @@ impl Known {
     }
 }
 
-/// Fields of a definition or an input, binary data included.
+/// Fields of a definition, binary data included.
 pub(crate) fn literal(fields: &Map<String, Value>) -> Result<Document, JobError> {
     let fields = fields.iter().map(|(name, value)| Ok((name.clone(), values::arguments(value.clone())?)));
     fields.collect()

@@ -37,7 +37,7 @@ async fn forget_some(store: &Store, outputs: &Outputs, kept: OutputsKept) -> Res
             return Ok(());
         }
         for job in old {
-            let files = store.output_files_of(job).await?;
+            let files = store.files_of(job, u32::MAX).await?;
             // The rows first: a file without a row is found at the next start, a row without a file never would be.
             store.enqueue_apart(vec![Op::ForgetOutputs(job)]).await?;
             outputs.remove_files(&files);

@@ -4,10 +4,14 @@
 pub const PENDING_MAX: usize = hardpoint_model::limits::JOBS_PENDING_MAX as usize;
 /// Bytes of a stage's arguments that are kept in memory while it waits; larger ones are read when it starts.
 pub const ARGS_KEPT_BYTES_MAX: usize = 512;
+/// Bytes of what a job is given as JSON, binary data not counted: three quarters of what the store takes for one row.
+pub const INPUT_BYTES_MAX: usize = 24 << 20;
 /// Bytes of a stage's result as JSON. The store keeps it in one row with arguments of 8 MiB and an error, 32 MiB in all.
 pub const RESULT_BYTES_MAX: usize = 20 << 20;
 /// Bytes of outputs that are kept in memory for the next stage; beyond that they are read from the disk.
 pub const OUTPUTS_KEPT_BYTES_MAX: u64 = 512 << 20;
+/// Bytes kept up to which binary data that a job was given is kept, too, from its submission on.
+pub const GIVEN_KEPT_BYTES_MAX: u64 = OUTPUTS_KEPT_BYTES_MAX / 2;
 /// Saved pipelines.
 pub const PIPELINES_MAX: usize = 1000;
 /// How often it is looked for outputs that are kept no longer.

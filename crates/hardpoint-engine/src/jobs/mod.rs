@@ -3,12 +3,15 @@
 //! Owns the queue and the life of every job. Must not know HTTP or SQL: what is true is told to the store, and
 //! only what the store has is told to anybody else.
 
+mod accept;
 mod call;
 mod check;
 mod core;
 mod events;
+mod files;
 mod fold;
 mod forget;
+mod given;
 pub mod limits;
 mod outcome;
 mod outputs;
@@ -24,22 +27,20 @@ mod values;
 pub use self::core::JobRefusal;
 pub use check::Mistake;
 pub use events::{Followed, Following};
+pub use fold::Document;
 pub use forget::OutputsKept;
 pub use outcome::Outcome;
 pub use pipelines::{SaveError, Saving};
 pub use settings::{EventsKept, JobSettings, WhenDown};
 pub use submission::{Submission, SubmitError, Work};
 
-use self::core::{Core, Input, Now, Resumed};
-use crate::call::Refusal;
+use self::core::{Core, Input, Now};
 use crate::engine::Engine;
-use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewJob, Stage};
-use hardpoint_model::{Pipeline, PluginRef};
+use hardpoint_model::job::{Event, Job, JobId};
 use hardpoint_store::{JobFilter, Page, Statistics, Store, StoreError};
 use hardpoint_wire::Payload;
 use limits::{ASK_QUEUE, EVENTS_LIVE, INPUT_QUEUE};
 use outputs::Outputs;
-use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -99,6 +100,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) events: broadcast::Sender<Arc<Event>>,
     pub(crate) outputs: Outputs,
+    pub(crate) sync_inputs: bool,
     /// Taken by whoever saves a pipeline.
     pub(crate) saving: tokio::sync::Mutex<()>,
 }
@@ -116,11 +118,11 @@ impl Jobs {
         let data_dir = store.path().parent().unwrap_or_else(|| store.path()).to_owned();
         let outputs = Outputs::open(store.clone(), &data_dir).await?;
         let (events, saving) = (broadcast::Sender::new(EVENTS_LIVE), tokio::sync::Mutex::default());
-        let shared = Arc::new(Shared { store, events, outputs, saving });
+        let sync_inputs = settings.sync_inputs;
+        let shared = Arc::new(Shared { store, events, outputs, sync_inputs, saving });
         let outputs_kept = settings.outputs;
         let host = call::Host {
             engine: engine.clone(),
-            store: shared.store.clone(),
             outputs: shared.outputs.clone(),
             inputs,
             cancel_grace: settings.cancel_grace,
@@ -138,109 +140,6 @@ impl Jobs {
             }
         });
         Ok((Self { shared, engine, asks }, handle))
-    }
-
-    /// Accepts a job. When this returns, it is on disk.
-    pub async fn submit(&self, submission: Submission) -> Result<JobId, SubmitError> {
-        let Submission { work, priority, idempotency_key } = submission;
-        let (mut new, resumed) = match work {
-            Work::Tool { plugin, tool, args } => (self.of_tool(plugin, tool, args)?, None),
-            Work::Pipeline { definition, input } => (self.of_pipeline(definition, input).await?, None),
-            Work::Saved { id, input } => (self.of_saved(id, input).await?, None),
-            Work::Rest(of) => {
-                let (new, resumed) = self.rest_of(of).await?;
-                (new, Some(resumed))
-            }
-        };
-        (new.job.priority, new.job.idempotency_key) = (priority, idempotency_key.clone());
-        let (reply, answer) = oneshot::channel();
-        let input = Input::Submit { new: Box::new(new), resumed, reply };
-        match self.ask(input, answer).await {
-            Ok(accepted) => accepted.ok_or(SubmitError::Queue(JobRefusal::Stopping)),
-            Err(refusal) => match self.accepted_before(&refusal, idempotency_key).await {
-                Some(job) => Ok(job),
-                None => Err(SubmitError::Queue(refusal)),
-            },
-        }
-    }
-
-    /// A queue that is full has no place for another job, but for the name of one that it has.
-    async fn accepted_before(&self, refusal: &JobRefusal, key: Option<String>) -> Option<JobId> {
-        match refusal {
-            JobRefusal::QueueFull(_) => self.shared.store.job_of_key(key?).await.ok().flatten(),
-            JobRefusal::NotAlive(_)
-            | JobRefusal::NotPending(_)
-            | JobRefusal::Busy
-            | JobRefusal::Store(_)
-            | JobRefusal::Stopping => None,
-        }
-    }
-
-    fn of_tool(
-        &self,
-        plugin: PluginRef,
-        tool: String,
-        args: Map<String, Value>,
-    ) -> Result<NewJob, SubmitError> {
-        let view = self.engine.plugin(plugin.plugin.as_str()).map_err(SubmitError::Plugin)?;
-        if !view.is_enabled() {
-            return Err(SubmitError::Plugin(Refusal::Disabled(view.name.clone())));
-        }
-        Ok(NewJob::of_tool(plugin, tool, args))
-    }
-
-    async fn of_pipeline(
-        &self,
-        definition: Pipeline,
-        input: Map<String, Value>,
-    ) -> Result<NewJob, SubmitError> {
-        let mistakes = self.check(&definition, Some(&input)).await?;
-        if mistakes.is_empty() {
-            Ok(NewJob::of_pipeline(definition, input))
-        } else {
-            Err(SubmitError::Pipeline(mistakes))
-        }
-    }
-
-    async fn of_saved(&self, id: String, input: Map<String, Value>) -> Result<NewJob, SubmitError> {
-        let saved = self.pipeline(&id, None).await?.ok_or(SubmitError::UnknownPipeline(id))?;
-        let mut new = self.of_pipeline(saved.definition, input).await?;
-        (new.job.pipeline_id, new.job.pipeline_version) = (Some(saved.id), Some(saved.version));
-        Ok(new)
-    }
-
-    /// The same job once more, with what its finished stages brought.
-    async fn rest_of(&self, of: JobId) -> Result<(NewJob, Resumed), SubmitError> {
-        let failed = self.job(of).await?.ok_or(SubmitError::UnknownJob(of))?;
-        if failed.status != JobStatus::Failed {
-            return Err(SubmitError::NotFailed(of, failed.status));
-        }
-        let mut new = match self.shared.store.pipeline_of(of).await? {
-            Some((definition, input)) => self.of_pipeline(definition, input).await?,
-            None => {
-                let stage = failed.stages.first().cloned().ok_or(SubmitError::UnknownJob(of))?;
-                self.of_tool(stage.plugin, stage.tool, stage.args)?
-            }
-        };
-        let finished = failed.stages.iter().take_while(|stage| stage.status == JobStatus::Completed);
-        let finished: Vec<Stage> = finished.cloned().collect();
-        let stages = u32::try_from(finished.len()).unwrap_or(u32::MAX);
-        for number in 0..stages {
-            if self.shared.store.output(of, number).await?.is_none() {
-                return Err(SubmitError::Forgotten(of));
-            }
-        }
-        let files = self.shared.store.output_files_of(of).await?;
-        let files =
-            self.shared.outputs.link(files, new.job.job_id).map_err(|_| SubmitError::Forgotten(of))?;
-        for (stage, done) in new.job.stages.iter_mut().zip(finished) {
-            // Its tries are those of the other job.
-            *stage = Stage { attempts: 0, ..done };
-        }
-        new.job.pipeline_id = failed.pipeline_id;
-        new.job.pipeline_version = failed.pipeline_version;
-        new.job.resumes = Some(of);
-        Ok((new, Resumed { from: of, stages, files }))
     }
 
     /// Asks a job to end. When this returns, the wish is on disk; [`Jobs::wait`] says how it ended.

@@ -3,8 +3,9 @@
 //! Owns the way from its stages to one result. Must not know how that is written.
 
 use super::Jobs;
-use super::fold::Known;
+use super::fold::{Document, Known};
 use hardpoint_model::job::{Job, JobId};
+use hardpoint_model::pipeline::Pass;
 use hardpoint_model::{JobError, Pipeline};
 use hardpoint_store::StoreError;
 use hardpoint_wire::Payload;
@@ -26,27 +27,28 @@ pub struct Outcome {
 impl Jobs {
     /// What a job runs, if it is a run of a pipeline.
     pub async fn definition(&self, id: JobId) -> Result<Option<Pipeline>, StoreError> {
-        Ok(self.shared.store.pipeline_of(id).await?.map(|(pipeline, _)| pipeline))
+        self.shared.store.pipeline_of(id).await
     }
 
     /// What a job came to, or has come to so far.
     pub async fn outcome(&self, job: &Job) -> Result<Outcome, StoreError> {
         let stages_executed = job.stages_executed();
-        let found = self.shared.store.pipeline_of(job.job_id).await?;
-        let result = match &found {
+        let pipeline = self.shared.store.pipeline_of(job.job_id).await?;
+        let result = match &pipeline {
             None => self.output(job.job_id, 0).await?,
-            Some((pipeline, _)) => {
+            Some(pipeline) => {
                 let stages = u32::try_from(job.stages.len()).unwrap_or(u32::MAX);
-                let known = self.shared.outputs.known(job.job_id, stages).await?;
-                whole(&known, stages_executed).then(|| known.result(pipeline.pass))
+                let outputs = self.shared.outputs.outputs(job.job_id, stages).await?;
+                let input = match pipeline.pass {
+                    Pass::Merge => self.shared.outputs.input(job.job_id).await?,
+                    Pass::Output => Some(Document::new()),
+                };
+                let known = input.map(|input| Known { input, outputs });
+                let known = known.filter(|known| whole(known, stages_executed));
+                known.map(|known| known.result(pipeline.pass))
             }
         };
-        Ok(Outcome {
-            pipeline: found.map(|(pipeline, _)| pipeline),
-            result,
-            stages_executed,
-            failure: job.failure(),
-        })
+        Ok(Outcome { pipeline, result, stages_executed, failure: job.failure() })
     }
 }
 

@@ -1,17 +1,17 @@
 //! What stages brought: on disk before anybody hears of it, and in memory while the next stage may want it.
 //!
-//! Owns the folder of large binary data and the memory that passes it on. A file is written before the stage is told
-//! to be over, so that it is there after any death of the host; one that nobody knows of is removed at the next start.
+//! Owns the folder of large binary data and the memory that passes it on, of what jobs were given, too. A file is written
+//! before anybody is told of what is in it, so that it is there after any death of the host; one that nobody knows of is
+//! removed at the next start.
 
-use super::fold::{Document, Known};
 use super::limits::{OUTPUTS_KEPT_BYTES_MAX, RESULT_BYTES_MAX};
-use super::{fold, values};
+use super::{files, values};
 use hardpoint_model::job::JobId;
 use hardpoint_model::{Category, JobError};
 use hardpoint_store::{Form, KeptBlob, Output, Store, StoreError};
 use hardpoint_wire::{Blob, Payload};
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,8 @@ const FOLDER: &str = "outputs";
 /// All outputs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Outputs {
-    folder: Arc<Path>,
-    store: Store,
+    pub(super) folder: Arc<Path>,
+    pub(super) store: Store,
     kept: Arc<Mutex<Kept>>,
 }
 
@@ -37,15 +37,15 @@ struct Kept {
 /// What is in memory of one job.
 #[derive(Debug, Default)]
 struct OfJob {
-    input: Option<Document>,
+    given: Option<Payload>,
     outputs: HashMap<u32, Payload>,
     bytes: u64,
 }
 
 impl Kept {
-    /// The place for so much more of a job, if there is one.
-    fn place(&mut self, job: JobId, bytes: u64) -> Option<&mut OfJob> {
-        if self.bytes + bytes > OUTPUTS_KEPT_BYTES_MAX {
+    /// The place for so much more of a job, if there is one: all of it together may take `max`.
+    fn place(&mut self, job: JobId, bytes: u64, max: u64) -> Option<&mut OfJob> {
+        if self.bytes + bytes > max {
             return None;
         }
         self.bytes += bytes;
@@ -59,7 +59,7 @@ impl Outputs {
     /// Opens the folder, and removes what no job knows of: its host died before it was told.
     pub(crate) async fn open(store: Store, data_dir: &Path) -> Result<Self, StoreError> {
         let folder: PathBuf = data_dir.join(FOLDER);
-        let known = store.output_files().await?;
+        let known = store.files().await?;
         let swept = folder.clone();
         let sweep = move || -> io::Result<()> {
             // What jobs bring is nobody else's to read.
@@ -86,18 +86,28 @@ impl Outputs {
         if !values::fits(&payload.value, RESULT_BYTES_MAX) {
             return Err(too_large());
         }
-        let bytes = binary(&payload) + values::size(&payload.value) as u64;
-        let blobs = if payload.blobs.iter().any(|blob| matches!(blob, Blob::Shared(_))) {
-            let (folder, blobs) = (Arc::clone(&self.folder), payload.blobs.clone());
-            let write = move || write(&folder, &format!("{job}-{stage}-{attempt}"), &blobs);
-            let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other);
-            written.and_then(|written| written).map_err(|e| not_kept(&e))?
-        } else {
-            inline(&payload.blobs).map_err(|e| not_kept(&e))?
-        };
+        let bytes = size(&payload);
+        let prefix = format!("{job}-{stage}-{attempt}");
+        // Not synced: they outlive the host, and the next sync of the file system is soon.
+        let blobs = self.written(payload.blobs.clone(), prefix, false).await.map_err(|e| not_kept(&e))?;
         let value = payload.value.clone();
         self.remember(job, stage, payload, bytes);
         Ok(Output { value, form: Form::Wire, blobs, bytes })
+    }
+
+    /// Large ones in files, small ones as they are.
+    pub(super) async fn written(
+        &self,
+        blobs: Vec<Blob>,
+        prefix: String,
+        synced: bool,
+    ) -> io::Result<Vec<KeptBlob>> {
+        if !blobs.iter().any(|blob| matches!(blob, Blob::Shared(_))) {
+            return files::inline(&blobs);
+        }
+        let folder = Arc::clone(&self.folder);
+        let write = move || files::write(&folder, &prefix, &blobs, synced);
+        tokio::task::spawn_blocking(write).await.map_err(io::Error::other)?
     }
 
     /// What a stage brought, if it has and it is still kept.
@@ -113,36 +123,13 @@ impl Outputs {
             .map_err(|e| StoreError::Other(format!("an output of job {job} cannot be read: {e}")))
     }
 
-    /// What is known before a stage of a run of a pipeline begins; `stages`: how many came before it.
-    pub(crate) async fn known(&self, job: JobId, stages: u32) -> Result<Known, StoreError> {
+    /// What the first stages of a run brought.
+    pub(crate) async fn outputs(&self, job: JobId, stages: u32) -> Result<Vec<Option<Payload>>, StoreError> {
         let mut outputs = Vec::new();
         for stage in 0..stages {
             outputs.push(self.payload(job, stage).await?);
         }
-        Ok(Known { input: self.input(job).await?, outputs })
-    }
-
-    /// What a run was given.
-    async fn input(&self, job: JobId) -> Result<Document, StoreError> {
-        if let Some(input) = self.with(|kept| kept.by_job.get(&job)?.input.clone()) {
-            return Ok(input);
-        }
-        let found = self.store.pipeline_of(job).await?;
-        let input = found.map(|(_, input)| input).unwrap_or_default();
-        fold::literal(&input).map_err(|e| StoreError::Corrupt(e.message))
-    }
-
-    /// The next stages of a run want its input, too; until [`Outputs::forget`].
-    pub(super) fn remember_input(&self, job: JobId, input: &Document) {
-        let bytes = |value: &Payload| values::size(&value.value) as u64 + binary(value);
-        self.with(|kept| {
-            if kept.by_job.get(&job).is_some_and(|of_job| of_job.input.is_some()) {
-                return;
-            }
-            if let Some(of_job) = kept.place(job, input.values().map(bytes).sum()) {
-                of_job.input = Some(input.clone());
-            }
-        });
+        Ok(outputs)
     }
 
     /// Nobody will pass on any of a job's outputs any more.
@@ -162,20 +149,39 @@ impl Outputs {
 
     /// The same files for another job: they end when the last of both does not need them any more.
     pub(super) fn link(&self, names: Vec<String>, to: JobId) -> io::Result<Vec<(String, String)>> {
-        let link = |(number, old): (usize, String)| {
-            let new = format!("{to}-r-{number}");
-            fs::hard_link(self.folder.join(&old), self.folder.join(&new))?;
-            Ok((old, new))
-        };
-        names.into_iter().enumerate().map(link).collect()
+        let renamed = |(number, old): (usize, String)| (old, format!("{to}-r-{number}"));
+        let names: Vec<(String, String)> = names.into_iter().enumerate().map(renamed).collect();
+        let link =
+            |(old, new): &(String, String)| fs::hard_link(self.folder.join(old), self.folder.join(new));
+        if let Err(error) = names.iter().try_for_each(link) {
+            self.remove_files(&names.into_iter().map(|(_, new)| new).collect::<Vec<_>>());
+            return Err(error);
+        }
+        Ok(names)
     }
 
     fn remember(&self, job: JobId, stage: u32, payload: Payload, bytes: u64) {
         self.with(|kept| {
-            if let Some(of_job) = kept.place(job, bytes) {
+            if let Some(of_job) = kept.place(job, bytes, OUTPUTS_KEPT_BYTES_MAX) {
                 of_job.outputs.insert(stage, payload);
             }
         });
+    }
+
+    /// Until [`Outputs::forget`], if there is a place below `max`.
+    pub(super) fn remember_given(&self, job: JobId, given: &Payload, max: u64) {
+        self.with(|kept| {
+            if kept.by_job.get(&job).is_some_and(|of_job| of_job.given.is_some()) {
+                return;
+            }
+            if let Some(of_job) = kept.place(job, size(given), max) {
+                of_job.given = Some(given.clone());
+            }
+        });
+    }
+
+    pub(super) fn remembered_given(&self, job: JobId) -> Option<Payload> {
+        self.with(|kept| kept.by_job.get(&job)?.given.clone())
     }
 
     fn remembered(&self, job: JobId, stage: u32) -> Option<Payload> {
@@ -188,28 +194,9 @@ impl Outputs {
     }
 }
 
-fn binary(payload: &Payload) -> u64 {
-    payload.blobs.iter().map(Blob::len).sum()
-}
-
-/// Large ones into files, small ones as they are. Not synced: they outlive the host, and the next sync of the file
-/// system is soon.
-fn write(folder: &Path, prefix: &str, blobs: &[Blob]) -> io::Result<Vec<KeptBlob>> {
-    let one = |(number, blob): (usize, &Blob)| match blob {
-        Blob::Inline(bytes) => Ok(KeptBlob::Inline(bytes.to_vec())),
-        Blob::Shared(shared) => {
-            let name = format!("{prefix}-{number}");
-            let path = folder.join(&name);
-            let written = File::create(&path).and_then(|file| shared.write_to(&file));
-            written.inspect_err(|_| drop(fs::remove_file(&path)))?;
-            Ok(KeptBlob::File { name, length: blob.len() })
-        }
-    };
-    blobs.iter().enumerate().map(one).collect()
-}
-
-fn inline(blobs: &[Blob]) -> io::Result<Vec<KeptBlob>> {
-    blobs.iter().map(|blob| Ok(KeptBlob::Inline(blob.to_bytes()?.to_vec()))).collect()
+/// The size of a payload.
+pub(super) fn size(payload: &Payload) -> u64 {
+    payload.blobs.iter().map(Blob::len).sum::<u64>() + values::size(&payload.value) as u64
 }
 
 fn read(folder: &Path, output: Output) -> io::Result<Payload> {
@@ -217,20 +204,7 @@ fn read(folder: &Path, output: Output) -> io::Result<Payload> {
         Form::Document => return values::arguments(output.value).map_err(|e| io::Error::other(e.message)),
         Form::Wire => output.value,
     };
-    let blobs = output.blobs.into_iter().map(|blob| match blob {
-        KeptBlob::Inline(bytes) => Blob::new(bytes.into()),
-        KeptBlob::File { name, length } => {
-            let bytes = fs::read(folder.join(&name))?;
-            if bytes.len() as u64 != length {
-                return Err(io::Error::other(format!(
-                    "{name} has {} bytes instead of {length}",
-                    bytes.len()
-                )));
-            }
-            Blob::new(bytes.into())
-        }
-    });
-    Ok(Payload { value, blobs: blobs.collect::<io::Result<_>>()? })
+    Ok(Payload { value, blobs: files::read(folder, output.blobs)? })
 }
 
 fn too_large() -> JobError {

@@ -7,7 +7,6 @@ use super::{Jobs, limits::PIPELINES_MAX};
 use hardpoint_model::Pipeline;
 use hardpoint_store::{Op, PipelineRuns, SavedPipeline, StoreError};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Why a pipeline was not saved.
@@ -40,11 +39,12 @@ pub enum Saving {
 }
 
 impl Jobs {
-    /// Everything about a definition that is certain to go wrong. `input`: what a run will be given, if that is known.
+    /// Everything about a definition that is certain to go wrong. `input`: the names that a run will be given, if they
+    /// are known.
     pub async fn check(
         &self,
         pipeline: &Pipeline,
-        input: Option<&Map<String, Value>>,
+        input: Option<&BTreeSet<String>>,
     ) -> Result<Vec<Mistake>, StoreError> {
         let saved: BTreeSet<String> =
             self.shared.store.saved_pipelines().await?.into_iter().map(|saved| saved.id).collect();

@@ -28,6 +28,8 @@ pub struct JobSettings {
     pub cancel_grace: Duration,
     /// How often it is measured what a running stage's worker uses; zero: never.
     pub snapshot_every: Duration,
+    /// Whether binary data that a job is given is safe from a loss of power before the job is accepted.
+    pub sync_inputs: bool,
     /// How long what jobs brought is kept.
     pub outputs: OutputsKept,
     /// How long after a refusal the disk is tried again.
@@ -73,6 +75,7 @@ impl Default for JobSettings {
             when_down: WhenDown::default(),
             cancel_grace: Duration::from_secs(3),
             snapshot_every: Duration::from_secs(4),
+            sync_inputs: true,
             outputs: OutputsKept { age_max: Duration::from_hours(30 * 24), bytes_max: 4 << 30 },
             store_retry: Duration::from_secs(1),
             events: EventsKept::default(),

@@ -1,14 +1,15 @@
 //! What somebody wants to be run, and why it was not accepted.
 //!
-//! Owns the way from a wish to a [`NewJob`]. Must not know how wishes come in.
+//! Plain data. Must not know how wishes come in.
 
 use super::check::Mistake;
 use super::core::JobRefusal;
+use super::fold::Document;
+use super::limits::INPUT_BYTES_MAX;
 use crate::call::Refusal;
 use hardpoint_model::job::{JobId, JobStatus};
 use hardpoint_model::{Pipeline, PluginRef};
 use hardpoint_store::StoreError;
-use serde_json::{Map, Value};
 
 /// A job that somebody wants.
 #[derive(Debug, Clone)]
@@ -31,21 +32,21 @@ pub enum Work {
         /// Which tool.
         tool: String,
         /// Its arguments.
-        args: Map<String, Value>,
+        args: Document,
     },
     /// A pipeline.
     Pipeline {
         /// What it is.
         definition: Pipeline,
         /// What its first stage is given.
-        input: Map<String, Value>,
+        input: Document,
     },
     /// A saved pipeline, as it is now.
     Saved {
         /// Its name.
         id: String,
         /// What its first stage is given.
-        input: Map<String, Value>,
+        input: Document,
     },
     /// What is left of a job that failed: from its failed stage on.
     Rest(JobId),
@@ -72,6 +73,9 @@ pub enum SubmitError {
     /// What its finished stages brought is not kept any more.
     #[error("what the finished stages of job {0} brought is not kept any more")]
     Forgotten(JobId),
+    /// There is too much JSON in its arguments or its input.
+    #[error("a job is given {} MiB of JSON at most, binary data not counted", INPUT_BYTES_MAX >> 20)]
+    TooLarge,
     /// The queue does not take it.
     #[error("{0}")]
     Queue(JobRefusal),

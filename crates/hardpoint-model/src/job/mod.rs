@@ -79,7 +79,7 @@ pub struct Stage {
     pub plugin: PluginRef,
     /// Which tool.
     pub tool: String,
-    /// Its arguments.
+    /// Its arguments. Of binary data only the length is told: `{"$bytes_length": N}`.
     pub args: Map<String, Value>,
     /// Where it stands.
     pub status: JobStatus,

@@ -13,8 +13,6 @@ pub struct NewJob {
     pub job: Job,
     /// What it runs, if it is more than one tool.
     pub pipeline: Option<Pipeline>,
-    /// What the first stage of a pipeline is given.
-    pub input: Map<String, Value>,
 }
 
 impl NewJob {
@@ -24,20 +22,20 @@ impl NewJob {
     }
 
     /// A run of a pipeline, as of now.
-    pub fn of_pipeline(pipeline: Pipeline, input: Map<String, Value>) -> Self {
+    pub fn of_pipeline(pipeline: Pipeline) -> Self {
         let stages = pipeline.stages.iter().map(|stage| {
             let args = stage.args.as_ref().unwrap_or(&stage.config).clone();
             waiting(stage.plugin.clone(), stage.tool.clone(), args)
         });
         let job = pending(stages.collect());
-        Self { job, pipeline: Some(pipeline), input }
+        Self { job, pipeline: Some(pipeline) }
     }
 }
 
 impl From<Job> for NewJob {
     /// A job as it is, of single tools.
     fn from(job: Job) -> Self {
-        Self { job, pipeline: None, input: Map::new() }
+        Self { job, pipeline: None }
     }
 }
 

@@ -13,6 +13,9 @@ pub(super) fn submission(error: SubmitError) -> Problem {
     let detail = error.to_string();
     match error {
         SubmitError::Plugin(refusal) => refused(&refusal, of_refusal(&refusal)),
+        SubmitError::TooLarge => {
+            Problem::new(Code::ArgumentsTooLarge, detail).hint("pass the path of a file instead")
+        }
         SubmitError::Queue(refusal) => refusal_of(&refusal),
         SubmitError::Pipeline(found) => mistakes(found, "/pipeline"),
         SubmitError::UnknownPipeline(_) => Problem::new(Code::PipelineNotFound, detail)

@@ -10,17 +10,18 @@ use crate::extract::{JobPath, Path};
 use crate::limits::{IDEMPOTENCY_KEY_CHARS_MAX, JOB_ARGS_BYTES_MAX, PIPELINE_ID_CHARS_MAX};
 use crate::pipelines::definition;
 use crate::problem::{Code, Problem};
-use crate::run::{aside, check, checked_markers, may_hold_markers, misfit, of_refusal, refused};
+use crate::run::{aside, check, checked, misfit, of_refusal, refused};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use hardpoint_engine::jobs::{Submission, Work};
+use hardpoint_engine::jobs::{Document, Submission, Work};
 use hardpoint_engine::{Engine, Refusal};
 use hardpoint_model::job::{JobId, JobStatus};
 use hardpoint_model::limits::{INSTANCE_ID_CHARS_MAX, PLUGIN_NAME_CHARS_MAX, TOOL_NAME_CHARS_MAX};
 use hardpoint_model::{Pipeline, PluginRef};
+use hardpoint_wire::Payload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -92,7 +93,7 @@ pub(crate) async fn submit(State(app): Shared, request: Request<Body>) -> Result
     let read = move || {
         let submission = of_json(&text)?;
         if let Work::Tool { plugin, tool, args } = &submission.work {
-            check_tool(&engine, plugin, tool, &arguments(args.clone(), "/args", &text)?)?;
+            check_tool(&engine, plugin, tool, &Payload::object(args.clone()).value)?;
         }
         Ok::<_, Problem>(submission)
     };
@@ -156,7 +157,7 @@ fn of_tool(fields: &mut Fields, text: &[u8]) -> Result<Work, Problem> {
     if fields.object("input")?.is_some() {
         return Err(misfit("/input", "`input` is what a pipeline is given; a tool has `args`"));
     }
-    check_size(&args, "args", text)?;
+    let args = named(args, "args", text)?;
     // What cannot be a name is the name of nothing.
     let plugin: PluginRef = name.parse().map_err(|_| no_plugin(&name))?;
     Ok(Work::Tool { plugin, tool, args })
@@ -175,8 +176,7 @@ fn of_pipeline(
         }
     }
     let input = fields.object("input")?.unwrap_or_default();
-    check_size(&input, "input", text)?;
-    arguments(input.clone(), "/input", text)?;
+    let input = named(input, "input", text)?;
     match (pipeline, saved) {
         (Some(pipeline), None) => {
             let definition = definition(pipeline, "/pipeline")?;
@@ -187,8 +187,14 @@ fn of_pipeline(
     }
 }
 
-/// Arguments that the store can take.
-fn check_size(args: &Map<String, Value>, name: &str, text: &[u8]) -> Result<(), Problem> {
+/// Arguments as a worker is given them, if what stands for binary data in them can be and the store can take the rest.
+fn named(args: Map<String, Value>, name: &str, text: &[u8]) -> Result<Document, Problem> {
+    let args = checked(Value::Object(args), &format!("/{name}"), text)?;
+    check_size(&args.value, name, text)?;
+    Ok(args.into_fields().unwrap_or_default().into_iter().collect())
+}
+
+fn check_size(args: &Value, name: &str, text: &[u8]) -> Result<(), Problem> {
     // Written anew, a number can be longer than it was: `1e15` has four characters, and then eighteen.
     if text.len() <= JOB_ARGS_BYTES_MAX / 8 {
         return Ok(());
@@ -197,15 +203,11 @@ fn check_size(args: &Map<String, Value>, name: &str, text: &[u8]) -> Result<(), 
     if bytes <= JOB_ARGS_BYTES_MAX {
         return Ok(());
     }
-    let detail = format!("the arguments of a job may have {JOB_ARGS_BYTES_MAX} bytes as JSON");
+    let detail = format!(
+        "the arguments of a job may have {JOB_ARGS_BYTES_MAX} bytes as JSON, binary data not counted"
+    );
     let problem = Problem::new(Code::ArgumentsTooLarge, detail).at(format!("/{name}"));
-    Err(problem.hint("pass the path of a file instead"))
-}
-
-/// Arguments as a worker is given them, if what stands for binary data in them can be.
-fn arguments(args: Map<String, Value>, place: &str, text: &[u8]) -> Result<Value, Problem> {
-    let args = Value::Object(args);
-    if may_hold_markers(text) { checked_markers(args, place) } else { Ok(args) }
+    Err(problem.hint("send what is large as `$bytes`, or pass the path of a file instead"))
 }
 
 fn no_plugin(name: &str) -> Problem {
@@ -281,6 +283,9 @@ mod tests {
         refused_with(&with("a/b", json!(1)), "bad_body", "/a~1b");
         let long = "x".repeat(JOB_ARGS_BYTES_MAX);
         refused_with(&with("args", json!({"a": long})), "arguments_too_large", "/args");
+        // Binary data does not count.
+        let long = "A".repeat(JOB_ARGS_BYTES_MAX);
+        read(&with("args", json!({"a": {"$bytes": long}})));
     }
 
     #[test]
@@ -307,7 +312,9 @@ mod tests {
         let Submission { work, priority, idempotency_key } = read(&body);
         let Work::Tool { plugin, tool, args } = work else { panic!("{work:?}") };
         assert_eq!((plugin.to_string().as_str(), tool.as_str(), priority), ("p@fast", "t", -3));
-        assert_eq!(Value::Object(args), json!({"a": {"$bytes": "AAE="}, "b": 2}));
+        let args = Payload::object(args);
+        assert_eq!((args.blobs.len(), args.blobs[0].len()), (1, 2));
+        assert_eq!(args.value, json!({"a": {"$blob": 0}, "b": 2}));
         assert_eq!(idempotency_key.as_deref(), Some("k"));
         let read = read(&json!({"plugin_id": "p", "tool_name": "t", "config": {}, "priority": null}));
         assert_eq!((read.priority, read.idempotency_key), (0, None));
@@ -319,7 +326,7 @@ mod tests {
         for pipeline in [json!([stage]), json!({"stages": [stage]})] {
             let read = read(&json!({"pipeline": pipeline, "input": {"a": 1}}));
             let Work::Pipeline { definition, input } = read.work else { panic!("{:?}", read.work) };
-            assert_eq!((definition.stages.len(), &input["a"]), (1, &json!(1)));
+            assert_eq!((definition.stages.len(), &input["a"].value), (1, &json!(1)));
         }
         let read = read(&json!({"pipeline_id": "soccer-analysis"}));
         assert!(

@@ -83,9 +83,7 @@ fn wrong_type(detail: &str) -> Problem {
 
 /// Reads the text of a request, which must not hold too many binary values.
 pub(super) async fn read_text(text: Bytes) -> Result<Order, Problem> {
-    let order = aside(text.len(), move || of_json(&text)).await??;
-    check_blobs(&order.args, PLACE)?;
-    Ok(order)
+    aside(text.len(), move || of_json(&text)).await?
 }
 
 fn of_json(text: &[u8]) -> Result<Order, Problem> {
@@ -103,21 +101,18 @@ fn of_json(text: &[u8]) -> Result<Order, Problem> {
         let detail = format!("`{unknown}` is not known; there are `args` and `timeout_seconds`");
         return Err(misfit(&format!("/{}", escaped(unknown)), &detail));
     }
-    // Only what holds a dollar can hold a marker; everything else travels as it is.
-    let args = if may_hold_markers(text) {
-        to_payload(args, PLACE)?
-    } else {
-        Payload { value: args, blobs: Vec::new() }
-    };
-    Ok(Order { args, timeout })
+    Ok(Order { args: checked(args, PLACE, text)?, timeout })
 }
 
-/// The arguments as a worker is given them, if what stands for binary data in them can be. `place`: where they stand
-/// in the body.
-pub(crate) fn checked_markers(args: Value, place: &str) -> Result<Value, Problem> {
+/// Arguments from a body of this text as a worker is given them, if they can be. `place`: where they stand in the body.
+pub(crate) fn checked(args: Value, place: &str, text: &[u8]) -> Result<Payload, Problem> {
+    // Only what holds a dollar can hold a marker; everything else travels as it is.
+    if !may_hold_markers(text) {
+        return Ok(Payload { value: args, blobs: Vec::new() });
+    }
     let args = to_payload(args, place)?;
     check_blobs(&args, place)?;
-    Ok(args.value)
+    Ok(args)
 }
 
 /// A JSON document that is not nested deeper than a worker takes.
@@ -134,7 +129,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Value, Problem> {
     Ok(value)
 }
 
-pub(crate) fn may_hold_markers(text: &[u8]) -> bool {
+pub(super) fn may_hold_markers(text: &[u8]) -> bool {
     memchr::memchr(b'$', text).is_some() || memchr::memmem::find(text, b"\\u0024").is_some()
 }
 

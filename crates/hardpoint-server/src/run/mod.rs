@@ -16,7 +16,7 @@ mod status;
 mod stream;
 
 pub(crate) use answer::RunDone;
-pub(crate) use arguments::{RunRequest, checked_markers, may_hold_markers, misfit, parse};
+pub(crate) use arguments::{RunRequest, checked, misfit, parse};
 pub(crate) use aside::aside;
 pub(crate) use body::Bounded;
 pub(crate) use check::check;

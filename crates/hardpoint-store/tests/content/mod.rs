@@ -6,7 +6,7 @@ use hardpoint_model::job::{
 };
 use hardpoint_model::{Category, JobError, Pipeline, ResourceShortfall};
 use hardpoint_store::{
-    Attempt, AttemptEnd, Counts, EventFilter, Form, JobFilter, KeptBlob, Op, Output, Store,
+    Attempt, AttemptEnd, Counts, EventFilter, Form, Given, JobFilter, KeptBlob, Op, Output, Store,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -163,7 +163,7 @@ async fn pipelines(store: &Store) {
         let (id, definition) = ("read-page".to_owned(), Box::new(definition.clone()));
         store.commit(0, vec![Op::SavePipeline { id, definition, at: at(1) }]).await.unwrap();
     }
-    let mut run = NewJob::of_pipeline(first, Map::from_iter([("page".to_owned(), json!(7))]));
+    let mut run = NewJob::of_pipeline(first);
     (run.job.job_id, run.job.submitted_at) = (id(50), at(50));
     (run.job.pipeline_id, run.job.pipeline_version) = (Some("read-page".to_owned()), Some(1));
     let blobs =
@@ -171,7 +171,16 @@ async fn pipelines(store: &Store) {
     let value = json!({"page": {"$blob": 0}, "scan": {"$blob": 1}});
     let output = Box::new(Output { value, form: Form::Wire, blobs, bytes: 100_050 });
     let accepted = event(&run.job, EventKind::StateTransition { from: None, to: JobStatus::Pending });
-    let ops = vec![Op::Submit(Box::new(run.clone())), accepted, Op::Result { job: id(50), stage: 0, output }];
+    let blobs =
+        vec![KeptBlob::File { name: "a-i".to_owned(), length: 70_000 }, KeptBlob::Inline(vec![255, 0])];
+    let value = json!({"page": 7, "photo": {"$blob": 0}, "thumb": {"$blob": 1}});
+    let given = Box::new(Given { value, blobs, bytes: 70_050 });
+    let ops = vec![
+        Op::Submit(Box::new(run.clone())),
+        Op::Given(id(50), given),
+        accepted,
+        Op::Result { job: id(50), stage: 0, output },
+    ];
     store.commit(0, ops).await.unwrap();
 }
 
@@ -220,6 +229,11 @@ pub(crate) async fn dump(store: &Store) -> Value {
     let plugins: Map<String, Value> =
         plugins.into_iter().map(|(name, flags)| (name, json!([flags.enabled, flags.unloaded]))).collect();
     let run = store.pipeline_of(id(50)).await.unwrap();
+    let mut given = Map::new();
+    for job in &page.jobs {
+        let kept = store.given(job.job_id).await.unwrap().unwrap();
+        given.insert(job.job_id.to_string(), format!("{kept:?}").into());
+    }
     let output = store.output(id(50), 0).await.unwrap();
     let output = output.map(|output| json!([output.value, format!("{:?}", output.blobs)]));
     let saved = store.saved_pipelines().await.unwrap().into_iter();
@@ -229,5 +243,5 @@ pub(crate) async fn dump(store: &Store) -> Value {
     let stages: Map<String, Value> =
         counted.plugins.into_iter().map(|(name, counts)| (name, json!(of(counts)))).collect();
     let counted = json!({"jobs": of(counted.jobs), "stages": stages, "oldest": counted.oldest_pending});
-    json!({"counted": counted, "run": run, "run_output": output, "pipelines": saved, "jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins})
+    json!({"counted": counted, "given": given, "run": run, "run_output": output, "pipelines": saved, "jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins})
 }

@@ -132,12 +132,18 @@ impl Field {
     }
 
     fn file(&self, file: &str, kind: Kind) -> Result<Payload, Failure> {
-        let bytes = read(file)?;
         let blob = |bytes: Vec<u8>| {
             let blob = Blob::new(bytes.into())
                 .map_err(|e| Failure::host(&format!("{file} cannot be passed on"), &e));
             Ok(Payload::blob(blob?))
         };
+        // What is large is in memory once.
+        if kind == Kind::Bytes
+            && let Some(file) = regular(file)?
+        {
+            return Ok(Payload::blob(file));
+        }
+        let bytes = read(file)?;
         match kind {
             Kind::Bytes => blob(bytes),
             Kind::Unknown => match String::from_utf8(bytes) {
@@ -182,6 +188,30 @@ fn kind_of(schema: &Value) -> Kind {
     }
 }
 
+/// All of a regular file; `None`: it is something else, such as a pipe.
+fn regular(name: &str) -> Result<Option<Blob>, Failure> {
+    if name == "-" {
+        return Ok(None);
+    }
+    let file = File::open(name).map_err(|e| unreadable(name, &e))?;
+    let about = file.metadata().map_err(|e| unreadable(name, &e))?;
+    if !about.is_file() {
+        return Ok(None);
+    }
+    if about.len() > FILE_BYTES_MAX {
+        return Err(too_large(name));
+    }
+    Blob::of_file(&file).map(Some).map_err(|e| unreadable(name, &e))
+}
+
+fn too_large(name: &str) -> Failure {
+    Failure::request(format!("{name} is larger than 2 GiB"), "pass its path as a text instead")
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Failure {
+    Failure::request(format!("{name} cannot be read: {error}"), "check the name of the file")
+}
+
 fn read(name: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = if name == "-" {
@@ -191,10 +221,8 @@ fn read(name: &str) -> Result<Vec<u8>, Failure> {
     };
     let shown = if name == "-" { "stdin" } else { name };
     match read {
-        Ok(count) if count as u64 > FILE_BYTES_MAX => {
-            Err(Failure::request(format!("{shown} is larger than 2 GiB"), "pass its path as a text instead"))
-        }
+        Ok(count) if count as u64 > FILE_BYTES_MAX => Err(too_large(shown)),
         Ok(_) => Ok(bytes),
-        Err(e) => Err(Failure::request(format!("{shown} cannot be read: {e}"), "check the name of the file")),
+        Err(e) => Err(unreadable(shown, &e)),
     }
 }

@@ -21,15 +21,10 @@ use hardpoint_model::log::LogLine;
 use hardpoint_model::{Config, Pipeline};
 use hardpoint_process::HostFolder;
 use hardpoint_store::{JobFilter, Store};
-use hardpoint_wire::{Blob, Payload};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Bytes of an input as JSON: three quarters of what the store takes for one value.
-const INPUT_BYTES_MAX: u64 = 24 << 20;
 
 /// A host that nobody else knows of.
 #[derive(Debug)]
@@ -74,7 +69,8 @@ impl PrivateHost {
         let catalog = catalog.only(|name| plugins.contains(name));
         let jobs = job_settings(config);
         let cancel_grace = jobs.cancel_grace.min(cancel_grace);
-        let jobs = JobSettings { when_down: WhenDown::Fail, cancel_grace, ..jobs };
+        // Its store goes with the run: nothing of it need survive a loss of power.
+        let jobs = JobSettings { when_down: WhenDown::Fail, sync_inputs: false, cancel_grace, ..jobs };
         let engine = engine_settings(config);
         let parts = Parts { starter, catalog, engine, decisions: Decisions::default(), jobs };
         Ok(Self { assembly: Assembly::start(parts, store).await?, plugins, folder })
@@ -122,7 +118,7 @@ impl PrivateHost {
 
     /// Hands the run in.
     pub(crate) async fn submit(&self, definition: Pipeline, input: Document) -> Result<Job, Failure> {
-        let work = Work::Pipeline { definition, input: fields(input)? };
+        let work = Work::Pipeline { definition, input };
         let submission = Submission { work, priority: 0, idempotency_key: None };
         let id = self.assembly.jobs.submit(submission).await.map_err(of_refusal)?;
         self.job(id).await
@@ -215,44 +211,14 @@ fn not_started(plugin: &PluginView) -> Option<Failure> {
     Some(Failure::request(reason, health.hint.unwrap_or_default()))
 }
 
-/// The input as it is kept.
-fn fields(input: Document) -> Result<Map<String, Value>, Failure> {
-    let too_large = || {
-        let message = format!("the input is larger than the {} MiB that a run takes", INPUT_BYTES_MAX >> 20);
-        Failure::request(message, "pass the path of a large file as a text, and let the tool read it")
-    };
-    let binary = input.values().flat_map(|value| &value.blobs).map(Blob::len).sum::<u64>();
-    // As base64.
-    if binary / 3 * 4 > INPUT_BYTES_MAX {
-        return Err(too_large());
-    }
-    let value = Payload::object(input).into_json(INPUT_BYTES_MAX)?;
-    let mut count = Count(0);
-    let counted = serde_json::to_writer(&mut count, &value);
-    match value {
-        Value::Object(fields) if counted.is_ok() && count.0 <= INPUT_BYTES_MAX => Ok(fields),
-        _ => Err(too_large()),
-    }
-}
-
-/// Counts what is written.
-struct Count(u64);
-
-impl io::Write for Count {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 fn of_refusal(error: SubmitError) -> Failure {
     match error {
         SubmitError::Pipeline(mistakes) => of_mistakes(&mistakes),
         SubmitError::Queue(JobRefusal::Store(error)) => Failure::Store(error),
+        SubmitError::TooLarge => Failure::request(
+            error.to_string(),
+            "pass the path of a large file as a text, and let the tool read it",
+        ),
         other => Failure::host("the run was not accepted", &other),
     }
 }

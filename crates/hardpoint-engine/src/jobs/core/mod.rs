@@ -32,7 +32,7 @@ use crate::jobs::{Places, Until};
 use batches::{Batch, Batches, Purpose};
 pub(in crate::jobs) use ends::NOT_BEGUN;
 use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, NewEvent, NewJob};
-use hardpoint_store::{Op, StoreError};
+use hardpoint_store::{Given, Op, StoreError};
 use live::{At, Live};
 use queues::{Queues, Start};
 use serde_json::Map;
@@ -93,7 +93,7 @@ impl<R> Core<R> {
 
     pub(crate) fn on(&mut self, input: Input<R>, places: &Places<'_>, now: Now) {
         match input {
-            Input::Submit { new, resumed, reply } => self.submit(*new, resumed, reply, now),
+            Input::Submit { new, given, resumed, reply } => self.submit(*new, given, resumed, reply, now),
             Input::Cancel { job, reply } => self.cancel(job, reply, now),
             Input::Reorder { job, priority, reply } => self.reorder(job, priority, reply, now),
             Input::Told { job, attempt, what } => self.told(job, attempt, what, now),
@@ -109,7 +109,14 @@ impl<R> Core<R> {
         }
     }
 
-    fn submit(&mut self, mut new: NewJob, resumed: Option<Resumed>, reply: R, now: Now) {
+    fn submit(
+        &mut self,
+        mut new: NewJob,
+        given: Option<Box<Given>>,
+        resumed: Option<Resumed>,
+        reply: R,
+        now: Now,
+    ) {
         if self.draining {
             return self.tell(Told::Refused(reply, JobRefusal::Stopping));
         }
@@ -123,11 +130,12 @@ impl<R> Core<R> {
         let id = new.job.job_id;
         let event = first_event(&new.job, now);
         let submitted = new.clone();
-        new.input.clear();
+        // Else they are only for people, and what counts is on disk.
+        let counts = given.is_none() && resumed.is_none();
         let args = new.job.stages.iter_mut().map(|stage| {
             let args = std::mem::take(&mut stage.args);
             let small = args.values().map(size).sum::<usize>() <= ARGS_KEPT_BYTES_MAX;
-            small.then(|| Arc::new(args))
+            (counts && small).then(|| Arc::new(args))
         });
         let args = args.collect();
         self.position += 1;
@@ -135,7 +143,8 @@ impl<R> Core<R> {
         self.jobs.insert(id, Live::new(new, args, self.position, At::Submitting));
         let resumed =
             resumed.map(|Resumed { from, stages, files }| Op::Resume { job: id, from, stages, files });
-        let ops = std::iter::once(Op::Submit(Box::new(submitted))).chain(resumed);
+        let given = given.map(|given| Op::Given(id, given));
+        let ops = std::iter::once(Op::Submit(Box::new(submitted))).chain(given).chain(resumed);
         let ops = ops.chain([Op::Event(Box::new(event))]).collect();
         self.write(ops, Vec::new(), Purpose::Submit(id, reply), now);
     }

@@ -171,12 +171,12 @@ impl World {
             let plugin = PLUGINS[self.chance.index(3)].parse().unwrap();
             NewJob::of_tool(plugin, "read".to_owned(), Map::new())
         } else {
-            NewJob::of_pipeline(self.pipeline(), Map::new())
+            NewJob::of_pipeline(self.pipeline())
         };
         (new.job.idempotency_key, new.job.submitted_at) = (key, self.now.timestamp);
         new.job.priority = i32::try_from(self.chance.next(3)).unwrap();
         let reply = self.reply();
-        self.input(Input::Submit { new: Box::new(new), resumed: None, reply });
+        self.input(Input::Submit { new: Box::new(new), given: None, resumed: None, reply });
     }
 
     fn pipeline(&mut self) -> Pipeline {

@@ -5,7 +5,7 @@
 use hardpoint_model::job::{Event, EventKind, JobId, NewJob};
 use hardpoint_model::pipeline::Pipeline;
 use hardpoint_model::{JobError, PluginRef};
-use hardpoint_store::{Op, Output, StoreError};
+use hardpoint_store::{Given, Op, Output, StoreError};
 use hardpoint_supervisor::Timeout;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -58,6 +58,7 @@ pub(crate) enum Told<R> {
 pub(crate) enum Input<R> {
     Submit {
         new: Box<NewJob>,
+        given: Option<Box<Given>>,
         resumed: Option<Resumed>,
         reply: R,
     },
@@ -96,7 +97,7 @@ pub(crate) enum Input<R> {
     Tick,
 }
 
-/// What a job begins with: the first stages of another one, and the files that hold what they brought.
+/// What a job begins with: what another one was given and its first stages brought, and the files that hold it.
 #[derive(Debug)]
 pub(crate) struct Resumed {
     pub(crate) from: JobId,
@@ -119,7 +120,7 @@ pub(crate) struct Called {
     pub(crate) attempt: u32,
     pub(crate) plugin: PluginRef,
     pub(crate) tool: String,
-    /// `None`: they are on disk. For a stage of a pipeline they are what it adds to what is passed on.
+    /// `None`: they are on disk, or what it is given is made of what the stages of its pipeline brought.
     pub(crate) args: Option<Arc<Map<String, Value>>>,
     /// What it is a stage of.
     pub(crate) pipeline: Option<Arc<Pipeline>>,

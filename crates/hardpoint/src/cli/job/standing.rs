@@ -154,12 +154,12 @@ mod tests {
     use hardpoint_model::document::Format;
     use hardpoint_model::job::{JobId, NewJob};
     use hardpoint_model::{Category, Pipeline};
-    use serde_json::{Map, Value, json};
+    use serde_json::{Value, json};
 
     fn job(tools: &[&str]) -> Job {
         let stages: Vec<Value> = tools.iter().map(|tool| json!({"plugin": "ocr", "tool": tool})).collect();
         let pipeline = Pipeline::parse(&json!(stages).to_string(), "p", Format::Json).unwrap();
-        NewJob::of_pipeline(pipeline, Map::new()).job
+        NewJob::of_pipeline(pipeline).job
     }
 
     /// The lines of these events, one a second.

@@ -71,7 +71,8 @@ impl Disk {
                     );
                 }
                 Op::Event(event) => written.events.push(self.append(event)),
-                Op::Result { .. }
+                Op::Given(..)
+                | Op::Result { .. }
                 | Op::Resume { .. }
                 | Op::ForgetOutputs(_)
                 | Op::SavePipeline { .. }
@@ -98,11 +99,7 @@ impl Disk {
 
     pub(super) fn alive(&self) -> Vec<NewJob> {
         let alive = self.jobs.values().filter(|job| !job.status.is_terminal());
-        let new = |job: &Job| NewJob {
-            job: job.clone(),
-            pipeline: self.pipelines.get(&job.job_id).cloned(),
-            input: serde_json::Map::new(),
-        };
+        let new = |job: &Job| NewJob { job: job.clone(), pipeline: self.pipelines.get(&job.job_id).cloned() };
         alive.map(new).collect()
     }
 }
