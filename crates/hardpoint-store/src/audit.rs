@@ -42,6 +42,7 @@ SELECT abs(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) 
 const PRUNED: &str = "
 pruned (through) AS (SELECT through FROM events_pruned),
     lacking (job) AS (SELECT id FROM jobs WHERE events_pruned > 0),
+    tolerant (job) AS (SELECT id FROM jobs WHERE json_extract(pipeline, '$.fail_fast') = 0),
     bare (job) AS (SELECT id FROM jobs WHERE input_bytes IS NOT NULL
         AND (input IS NULL OR NOT EXISTS (SELECT 1 FROM blobs WHERE job = id AND stage = -1))),
     loose (job) AS (SELECT DISTINCT job FROM blobs WHERE NOT iif(stage < 0,
@@ -49,7 +50,7 @@ pruned (through) AS (SELECT through FROM events_pruned),
         EXISTS (SELECT 1 FROM stages WHERE job = blobs.job AND number = stage AND result IS NOT NULL)))";
 const PRUNED_NOT: &str = "
 pruned (through) AS (SELECT 0), lacking (job) AS (SELECT id FROM jobs WHERE FALSE),
-    bare (job) AS (SELECT id FROM jobs WHERE FALSE),
+    tolerant (job) AS (SELECT id FROM jobs WHERE FALSE), bare (job) AS (SELECT id FROM jobs WHERE FALSE),
     loose (job) AS (SELECT id FROM jobs WHERE FALSE)";
 
 /// The transitions of each job, one after the other.
@@ -70,7 +71,7 @@ const RULES: [(&str, &str); 18] = [
     (
         "SELECT DISTINCT id FROM jobs JOIN stages ON job = id
          WHERE jobs.status = 'completed' AND stages.status <> 'completed'
-         AND NOT (stages.status = 'failed' AND coalesce(json_extract(pipeline, '$.fail_fast'), 1) = 0)",
+         AND NOT (stages.status = 'failed' AND id IN (SELECT job FROM tolerant))",
         "jobs are completed and a stage of theirs is not",
     ),
     (
