@@ -38,7 +38,7 @@ SELECT abs(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'events'), 0) 
     - (SELECT count(*) FROM events WHERE number > through)) FROM pruned";
 
 /// Up to which number events are pruned, those of jobs that are not over left out; which jobs lack their first; which
-/// begin with stages of others; which were given binary data that is not there; and which have some that belongs to nothing.
+/// go on after a failure; which were given binary data that is not there; and which have some that belongs to nothing.
 const PRUNED: &str = "
 pruned (through) AS (SELECT through FROM events_pruned),
     lacking (job) AS (SELECT id FROM jobs WHERE events_pruned > 0),
