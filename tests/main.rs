@@ -14,6 +14,7 @@ mod cancel;
 mod cli;
 mod config;
 mod decisions;
+mod dialects;
 mod doctor;
 mod errors;
 mod events;

@@ -22,7 +22,7 @@ fn stage(tool: &str, config: &Value) -> Value {
     json!({"plugin": "relay", "tool": tool, "config": config})
 }
 
-fn result(server: &Server, id: &str) -> Value {
+pub(crate) fn result(server: &Server, id: &str) -> Value {
     server.get(&format!("/v1/jobs/{id}/result")).json()
 }
 

@@ -78,12 +78,17 @@ pub enum StartError {
     Worker(StartFailure),
 }
 
+/// What a worker says when something that its plugin needs is not on this machine.
+const MISSING: [&str; 2] = ["ModelMissing", "Unavailable"];
+
 impl StartError {
     /// What that means for the plugin's state.
     pub fn event(&self) -> PluginEvent {
         match self {
             Self::Missing(_) | Self::Environment(_) => PluginEvent::NeedMissing,
-            Self::Worker(failure) if failure.error.error_type == "ModelMissing" => PluginEvent::NeedMissing,
+            Self::Worker(failure) if MISSING.contains(&failure.error.error_type.as_str()) => {
+                PluginEvent::NeedMissing
+            }
             Self::Worker(_) | Self::Lock(_) => PluginEvent::Broke,
         }
     }
@@ -238,6 +243,7 @@ fn worker_hint(plugin: &str, failure: &StartFailure) -> String {
             )
         }
         "ModelMissing" => format!("put the model file where `{plugin}` looks for it, then start it again"),
+        "Unavailable" => format!("give `{plugin}` what it needs, then start it again"),
         "StartupTimeout" => {
             format!("if it needs longer, raise `startup_seconds` under `[limits]` in {plugin}/hardpoint.toml")
         }

@@ -161,6 +161,18 @@ fn sha256(text: &str) -> Checked {
     wrong("must be 64 hexadecimal digits", "write the output of `sha256sum`")
 }
 
+/// Whether `text` is the name of an entry point of installed metadata, or `name@distribution`.
+pub(super) fn installed_name(text: &str) -> bool {
+    let name = |text: &str| {
+        text.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+            && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '))
+    };
+    match text.split_once('@') {
+        Some((entry, distribution)) => name(entry) && name(distribution),
+        None => name(text),
+    }
+}
+
 /// Whether `text` is `module:Class`, both dotted Python names.
 pub(super) fn entry_point(text: &str) -> bool {
     let dotted = |names: &str| {

@@ -7,7 +7,7 @@ use schemars::transform::{RecursiveTransform, Transform};
 use serde_json::Value;
 
 use super::Manifest;
-use super::formats::{FORMATS, entry_point};
+use super::formats::{FORMATS, entry_point, installed_name};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::document::{Document, Format};
 use crate::limits::MANIFEST_BYTES_MAX;
@@ -55,7 +55,13 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Manifest, Diagnostics> {
 fn entry_fits_dialect(document: &Document, found: &mut Vec<Diagnostic>) {
     let entry = document.value.get("entry").and_then(Value::as_str).filter(|entry| !entry.is_empty());
     let dialect = document.value.get("dialect").and_then(Value::as_str).unwrap_or("native");
-    let Some(entry) = entry.filter(|entry| dialect != "exec" && !entry_point(entry)) else { return };
+    let fits = |entry: &str| match dialect {
+        "exec" => true,
+        // Its plugins are installed under a name, too, with `@` and the distribution where several have the same.
+        "forgesyte" => entry_point(entry) || installed_name(entry),
+        _ => entry_point(entry),
+    };
+    let Some(entry) = entry.filter(|entry| !fits(entry)) else { return };
     let message = format!("must be `module:Class`, got `{}`", quoted(entry));
     let hint = if entry.contains('/') || entry.contains(".py") {
         "name the module as in `import`, without `.py` and slashes: `my_plugin:Plugin`"

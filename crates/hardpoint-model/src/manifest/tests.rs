@@ -210,3 +210,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_of_installed_metadata_is_an_entry_of_the_dialect_forgesyte_only() {
+    let parse = |dialect: &str, entry: &str| {
+        let text = format!("name = \"a\"\nversion = \"1\"\nentry = \"{entry}\"\ndialect = \"{dialect}\"");
+        Manifest::parse(&text, "hardpoint.toml").is_ok()
+    };
+    for (entry, fits) in
+        [("ocr", true), ("ocr@fs-ocr", true), ("fs.ocr:Plugin", true), ("a/b", false), ("@b", false)]
+    {
+        assert_eq!(parse("forgesyte", entry), fits, "{entry}");
+    }
+    assert!(!parse("native", "ocr") && !parse("cjm", "ocr@fs-ocr"));
+}
