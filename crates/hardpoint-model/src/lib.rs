@@ -17,6 +17,7 @@ pub mod log;
 pub mod manifest;
 pub mod pipeline;
 pub mod platform;
+pub mod plugin_config;
 pub mod restart;
 pub mod schema;
 pub mod seconds;

@@ -24,6 +24,9 @@ pub const DIAGNOSTICS_MAX: usize = 50;
 /// Field errors kept for one checked value.
 pub const FIELD_ERRORS_MAX: usize = 32;
 
+/// Mistakes told of one configuration of a plugin: more than a person fills in before looking.
+pub const CONFIG_ERRORS_MAX: usize = 1000;
+
 /// Characters of a foreign value or name repeated inside a message.
 pub const QUOTED_CHARS_MAX: usize = 60;
 

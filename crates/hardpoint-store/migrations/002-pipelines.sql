@@ -34,6 +34,15 @@ INSERT INTO plugin_flags (plugin, enabled, unloaded) SELECT name, enabled, unloa
 
 DROP TABLE plugins;
 
+-- What somebody set by hand in the configuration of a plugin, and the hash of the schema that it was accepted under.
+
+CREATE TABLE plugin_configs (
+    plugin      TEXT PRIMARY KEY,
+    config      TEXT NOT NULL,
+    schema_hash TEXT,
+    updated_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- How far events are pruned: of those with a number up to `through` only those are kept whose job was not over.
 CREATE TABLE events_pruned (
     one     INTEGER PRIMARY KEY CHECK (one = 1),

@@ -8,6 +8,7 @@ use crate::error::StoreError;
 use crate::given::{self, Given};
 use crate::output::{self, Output};
 use crate::pipelines;
+use crate::plugin_configs::{self, PluginConfig};
 use crate::rows::{json, micros, read_word, word};
 use hardpoint_model::JobError;
 use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewEvent, NewJob, Stage};
@@ -80,6 +81,15 @@ pub enum Op {
         enabled: Option<bool>,
         /// Whether it is unloaded.
         unloaded: Option<bool>,
+    },
+    /// What is set by hand in the configuration of a plugin.
+    PluginConfig {
+        /// Its name.
+        name: String,
+        /// All of it.
+        config: PluginConfig,
+        /// Now.
+        at: Timestamp,
     },
     /// The file may have this many pages at most: how a full disk is made in a test.
     #[doc(hidden)]
@@ -163,6 +173,7 @@ pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<(Committed, C
                            ON CONFLICT (plugin) DO UPDATE SET enabled = coalesce(?2, enabled), unloaded = coalesce(?3, unloaded)";
                 connection.prepare_cached(sql)?.execute(params![name, enabled, unloaded])?;
             }
+            Op::PluginConfig { name, config, at } => plugin_configs::write(connection, name, config, *at)?,
         }
     }
     Ok((committed, changes))

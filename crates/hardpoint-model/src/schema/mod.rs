@@ -26,6 +26,19 @@ pub struct FieldError {
     pub hint: Option<String>,
 }
 
+impl FieldError {
+    /// About the value as a whole.
+    pub(crate) fn of_whole(problem: String, hint: &str) -> Self {
+        let message = format!("the value {problem}");
+        Self { pointer: String::new(), field: String::new(), message, problem, hint: Some(hint.to_owned()) }
+    }
+
+    /// Whether the schema does not know the field at all.
+    pub(crate) fn is_unknown_field(&self) -> bool {
+        self.problem == wording::UNKNOWN_FIELD
+    }
+}
+
 /// Why a schema cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaError {
@@ -82,15 +95,31 @@ pub fn compile(schema: &Value) -> Result<Validator, SchemaError> {
     compile_with(schema, &[])
 }
 
+/// The same, with `format` as a promise and not as a remark: `email`, `uri`, `date` and whatever else is known are checked.
+pub(crate) fn compile_with_formats(schema: &Value) -> Result<Validator, SchemaError> {
+    build(schema, &[], FormatWord::Checked)
+}
+
 /// Compiles one of our own schemas, whose `format` keywords have checks.
 pub(crate) fn compile_with(schema: &Value, formats: &'static [Format]) -> Result<Validator, SchemaError> {
+    build(schema, formats, if formats.is_empty() { FormatWord::Remark } else { FormatWord::Checked })
+}
+
+/// What the keyword `format` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FormatWord {
+    Remark,
+    Checked,
+}
+
+fn build(schema: &Value, formats: &'static [Format], word: FormatWord) -> Result<Validator, SchemaError> {
     guard::check(schema)?;
     let patterns = PatternOptions::fancy_regex()
         .backtrack_limit(PATTERN_BACKTRACKS_MAX)
         .size_limit(PATTERN_BYTES_MAX)
         .dfa_size_limit(PATTERN_BYTES_MAX);
     let mut options = jsonschema::options().offline().with_pattern_options(patterns);
-    if !formats.is_empty() {
+    if word == FormatWord::Checked {
         options = options.should_validate_formats(true);
     }
     for (name, check) in formats {
@@ -103,11 +132,16 @@ pub(crate) fn compile_with(schema: &Value, formats: &'static [Format]) -> Result
 impl Validator {
     /// Everything that is wrong with `value`, at most `FIELD_ERRORS_MAX`; empty when nothing is.
     pub fn check(&self, value: &Value) -> Vec<FieldError> {
+        self.check_up_to(value, FIELD_ERRORS_MAX)
+    }
+
+    /// The same, with another bound.
+    pub(crate) fn check_up_to(&self, value: &Value, max: usize) -> Vec<FieldError> {
         if self.compiled.is_valid(value) {
             return Vec::new();
         }
-        let mut found = wording::Findings::new(&self.schema, self.formats, value);
-        for error in self.compiled.iter_errors(value).take(FIELD_ERRORS_MAX) {
+        let mut found = wording::Findings::new(&self.schema, self.formats, value, max);
+        for error in self.compiled.iter_errors(value).take(max) {
             found.add(&error);
         }
         found.finish()

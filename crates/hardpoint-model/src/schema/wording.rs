@@ -6,11 +6,14 @@ use jsonschema::{JsonType, ValidationError};
 use serde_json::Value;
 
 use super::{FieldError, Format, SchemaError};
-use crate::limits::{FIELD_ERRORS_MAX, QUOTED_CHARS_MAX};
+use crate::limits::QUOTED_CHARS_MAX;
 use crate::suggest::{closest, quoted};
 
 /// `anyOf` inside `anyOf` deeper than this is told as "does not fit".
 const ALTERNATIVES_DEPTH_MAX: usize = 8;
+
+/// What is wrong with a field that the schema does not know.
+pub(super) const UNKNOWN_FIELD: &str = "unknown field";
 
 /// Says what is wrong with a schema itself.
 pub(super) fn schema_error(error: &ValidationError<'_>) -> SchemaError {
@@ -29,18 +32,19 @@ pub(super) struct Findings<'a> {
     schema: &'a Value,
     formats: &'static [Format],
     root: &'a Value,
+    max: usize,
     errors: Vec<FieldError>,
 }
 
 impl<'a> Findings<'a> {
-    pub(super) fn new(schema: &'a Value, formats: &'static [Format], root: &'a Value) -> Self {
-        Self { schema, formats, root, errors: Vec::new() }
+    pub(super) fn new(schema: &'a Value, formats: &'static [Format], root: &'a Value, max: usize) -> Self {
+        Self { schema, formats, root, max, errors: Vec::new() }
     }
 
     pub(super) fn finish(mut self) -> Vec<FieldError> {
         let mut seen = std::collections::BTreeSet::new();
         self.errors.retain(|error| seen.insert((error.pointer.clone(), error.problem.clone())));
-        self.errors.truncate(FIELD_ERRORS_MAX);
+        self.errors.truncate(self.max);
         self.errors
     }
 
@@ -53,7 +57,7 @@ impl<'a> Findings<'a> {
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected }
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-                for name in unexpected.iter().take(FIELD_ERRORS_MAX) {
+                for name in unexpected.iter().take(self.max) {
                     self.unknown(error, name);
                 }
             }
@@ -104,7 +108,7 @@ impl<'a> Findings<'a> {
             None => (String::new(), known_fields(&known)),
         };
         let message = format!("unknown field `{field}`{meant}");
-        self.errors.push(FieldError { pointer, field, message, problem: "unknown field".to_owned(), hint });
+        self.errors.push(FieldError { pointer, field, message, problem: UNKNOWN_FIELD.to_owned(), hint });
     }
 
     /// Reports the errors of the one alternative that was probably meant: the one of the right type.

@@ -6,7 +6,8 @@ use hardpoint_model::job::{
 };
 use hardpoint_model::{Category, JobError, Pipeline, ResourceShortfall};
 use hardpoint_store::{
-    Attempt, AttemptEnd, Counts, EventFilter, Form, Given, JobFilter, KeptBlob, Op, Output, Store,
+    Attempt, AttemptEnd, Counts, EventFilter, Form, Given, JobFilter, KeptBlob, Op, Output, PluginConfig,
+    Store,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -212,6 +213,13 @@ pub(crate) async fn fill(store: &Store) {
         let name = name.to_owned();
         store.commit(0, vec![Op::Plugin { name, enabled, unloaded }]).await.unwrap();
     }
+    let values =
+        Map::from_iter([("language".to_owned(), json!("deu")), ("deep".to_owned(), json!({"a": [1]}))]);
+    for (name, schema_hash) in [("ocr", Some("sha256:0f".to_owned())), ("words", None)] {
+        let config = PluginConfig { values: values.clone(), schema_hash };
+        let name = name.to_owned();
+        store.commit(0, vec![Op::PluginConfig { name, config, at: at(60) }]).await.unwrap();
+    }
 }
 
 /// Everything that can be read, as a document.
@@ -228,6 +236,9 @@ pub(crate) async fn dump(store: &Store) -> Value {
     let plugins = store.plugins().await.unwrap();
     let plugins: Map<String, Value> =
         plugins.into_iter().map(|(name, flags)| (name, json!([flags.enabled, flags.unloaded]))).collect();
+    let configs = store.plugin_configs().await.unwrap();
+    let configs: Map<String, Value> =
+        configs.into_iter().map(|(name, one)| (name, json!([one.values, one.schema_hash]))).collect();
     let run = store.pipeline_of(id(50)).await.unwrap();
     let mut given = Map::new();
     for job in &page.jobs {
@@ -243,5 +254,5 @@ pub(crate) async fn dump(store: &Store) -> Value {
     let stages: Map<String, Value> =
         counted.plugins.into_iter().map(|(name, counts)| (name, json!(of(counts)))).collect();
     let counted = json!({"jobs": of(counted.jobs), "stages": stages, "oldest": counted.oldest_pending});
-    json!({"counted": counted, "given": given, "run": run, "run_output": output, "pipelines": saved, "jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins})
+    json!({"counted": counted, "given": given, "run": run, "run_output": output, "pipelines": saved, "jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins, "plugin_configs": configs})
 }

@@ -78,6 +78,7 @@ impl Disk {
                 | Op::SavePipeline { .. }
                 | Op::DeletePipeline(_)
                 | Op::Plugin { .. }
+                | Op::PluginConfig { .. }
                 | Op::PagesMax(_) => {}
             }
         }
