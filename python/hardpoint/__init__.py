@@ -5,7 +5,7 @@ because every plugin pays for it at start: nothing here may import `typing`, `as
 """
 
 from hardpoint._context import Context
-from hardpoint._plugin import Plugin, tool
+from hardpoint._plugin import RELOAD_TRIGGER, Plugin, tool
 from hardpoint.errors import (
     Cancelled,
     FatalError,
@@ -23,6 +23,7 @@ from hardpoint.errors import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "RELOAD_TRIGGER",
     "Cancelled",
     "Context",
     "FatalError",

@@ -253,9 +253,31 @@ def _dataclass(cls: Any, scope: dict[str, Any], inside: tuple[Any, ...]) -> Spec
         spec = fields[field.name] = spec_of(field.type, scope, inside)
         if field.default is MISSING and field.default_factory is MISSING:
             required.append(field.name)
-        elif isinstance(field.default, (str, int, float, bool, type(None))):
-            spec.schema = {**spec.schema, "default": getattr(field.default, "value", field.default)}
+        else:
+            factory = field.default_factory
+            default = field.default if factory is MISSING else factory()
+            if _is_json(default):
+                spec.schema = {**spec.schema, "default": getattr(default, "value", default)}
+        said = {word: field.metadata[word] for word in _FIELD_WORDS if word in field.metadata}
+        if said:
+            spec.schema = {**spec.schema, **said}
     return Spec(_object_schema(fields, required), (), _object_converter(fields, required, cls))
+
+
+# What the metadata of a dataclass field says that belongs into its schema.
+_FIELD_WORDS = (
+    *("title", "description", "examples", "enum", "pattern", "format", "reload_trigger"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    *("minLength", "maxLength", "minItems", "maxItems"),
+)
+
+
+def _is_json(value: Any) -> bool:
+    if type(value) is list:
+        return all(_is_json(element) for element in value)
+    if type(value) is dict:
+        return all(type(key) is str and _is_json(element) for key, element in value.items())
+    return isinstance(value, (str, int, float, bool, type(None)))
 
 
 def _object_schema(fields: dict[str, Spec], required: list[str]) -> dict[str, Any]:

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
     F = TypeVar("F", bound=Callable[..., Any])
 
-__all__ = ["Plugin", "ToolOptions", "tool"]
+__all__ = ["RELOAD_TRIGGER", "Plugin", "ToolOptions", "tool"]
 
 MARK = "__hardpoint_tool__"
+
+# In the metadata of a config field, or in its schema: what has to be released before another value counts.
+RELOAD_TRIGGER = "reload_trigger"
 
 
 class ToolOptions:
@@ -82,8 +85,28 @@ class Plugin:
         """Download what `validate` would miss."""
 
     def reconfigure(self, old: Any, new: Any) -> Any:
-        """Take a new config while running. By default `initialize` runs again."""
+        """Take a new config while running; raise when it cannot be, before anything has changed.
+
+        By default what changed fields need is released (`reconfigure_with_triggers`), and `initialize` runs
+        again; when that raises it runs once more, with the config that was there.
+        """
+        self.reconfigure_with_triggers(old, new)
         return self.initialize(new)
+
+    def fields_that_changed(self, old: Any, new: Any) -> set[str]:
+        """The names of the config fields whose values differ, or that only one of the two has."""
+        before, after = _fields(old), _fields(new)
+        same = {name for name in before if name in after and before[name] == after[name]}
+        return {*before, *after} - same
+
+    def reconfigure_with_triggers(self, old: Any, new: Any) -> None:
+        """Call `_release_NAME()`, once each, for the reload triggers `NAME` of the fields that changed."""
+        changed = self.fields_that_changed(old, new)
+        triggers = {trigger: None for name, trigger in _triggers(type(self)).items() if name in changed}
+        for trigger in triggers:
+            release = getattr(self, f"_release_{trigger}", None)
+            if release is not None:
+                release()
 
     def on_enable(self) -> Any:
         """The instance was enabled."""
@@ -97,3 +120,20 @@ class Plugin:
     def config_options(self) -> Any:
         """Choices for config fields that only the running plugin knows, by field name."""
         return {}
+
+
+def _fields(config: Any) -> dict[str, Any]:
+    return config if isinstance(config, dict) else dict(vars(config))
+
+
+def _triggers(cls: type[Plugin]) -> dict[str, str]:
+    """The reload trigger of each config field that has one, in the order of the fields."""
+    if cls.config_schema is not None:
+        properties = cls.config_schema.get("properties", {})
+        return {name: field[RELOAD_TRIGGER] for name, field in properties.items() if RELOAD_TRIGGER in field}
+    fields = getattr(getattr(cls, "Config", None), "__dataclass_fields__", {})
+    return {
+        name: field.metadata[RELOAD_TRIGGER]
+        for name, field in fields.items()
+        if RELOAD_TRIGGER in field.metadata
+    }

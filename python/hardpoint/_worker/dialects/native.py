@@ -34,6 +34,10 @@ __all__ = ["NativePlugin", "load"]
 METHODS = {"enable": "on_enable", "disable": "on_disable"}
 
 
+class ConfigNotRestored(HardpointError):
+    """A config was refused half-way, and so was the one before: the host starts the plugin anew."""
+
+
 class NotInitialized(HardpointError):
     """A request that needs the plugin's object came before `initialize`."""
 
@@ -63,6 +67,8 @@ class NativePlugin(Loaded):
 
     def _hook(self, kind: str, method: str) -> Tool:
         function = getattr(self.cls, method)
+        if function is Plugin.reconfigure:
+            function = self.cls.initialize
         try:
             how = kind_of(function)
         except ToolError:
@@ -97,7 +103,36 @@ class NativePlugin(Loaded):
         return self._object.initialize(self._config_of(config, lenient))
 
     def _reconfigure(self, old: Any, new: Any, lenient: bool = False) -> Any:
-        return self._ready().reconfigure(self._config_of(old, lenient), self._config_of(new, lenient))
+        plugin = self._ready()
+        before, after = self._config_of(old, lenient), self._config_of(new, lenient)
+        if type(plugin).reconfigure is not Plugin.reconfigure:
+            return plugin.reconfigure(before, after)
+        if self.hooks["reconfigure"].kind == ASYNC:
+            return _initialized_anew(plugin, before, after)
+        try:
+            return plugin.reconfigure(before, after)
+        except BaseException as refused:
+            try:
+                plugin.initialize(before)
+            except Exception as error:
+                raise _not_restored(refused, error) from refused
+            raise
+
+
+async def _initialized_anew(plugin: Plugin, before: Any, after: Any) -> Any:
+    try:
+        return await plugin.reconfigure(before, after)
+    except BaseException as refused:
+        try:
+            await plugin.initialize(before)
+        except Exception as error:
+            raise _not_restored(refused, error) from refused
+        raise
+
+
+def _not_restored(refused: BaseException, error: Exception) -> ConfigNotRestored:
+    text = f"the config was refused ({refused!r}), and then the one before, too ({error!r})"
+    return ConfigNotRestored(text)
 
 
 def _config(cls: type[Plugin]) -> tuple[dict[str, Any] | None, Any]:
