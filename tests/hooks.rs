@@ -59,7 +59,7 @@ fn every_hook_of_a_life_is_called_once_when_its_time_has_come() {
 async fn a_configuration_is_handed_over_changed_and_its_choices_told() {
     let host = TestHost::new();
     let mut spec = host.spec(PLUGIN);
-    spec.config = json!({"language": "deu"});
+    spec.config.persisted = json!({"language": "deu"}).as_object().unwrap().clone();
     let worker = host.start(spec).await.unwrap();
     let (old, new) = (json!({"language": "deu"}), json!({"language": "eng"}));
     let changed =

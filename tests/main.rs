@@ -44,6 +44,7 @@ mod memory;
 mod neighbours;
 mod page;
 mod pipelines;
+mod plugin_config;
 mod probes;
 mod probes_gpu;
 mod probes_packages;

@@ -3,6 +3,7 @@
 //! Owns the temporary data folder. Starts workers the way the host does, through the supervisor's API.
 
 use anyhow::{Context as _, Result, bail};
+use hardpoint_model::plugin_config::{Layers, UnknownKeys};
 use hardpoint_process::{LaunchSpec, Launcher, MemoryMode};
 use hardpoint_supervisor::{Bounds, CallOutput, CallRequest, Program, Sdk, Worker, WorkerSpec};
 use hardpoint_wire::{Payload, PluginRef};
@@ -124,7 +125,8 @@ impl Stage {
                 incarnation: 1,
             },
             env: BTreeMap::new(),
-            config: json!({}),
+            config: Layers::default(),
+            unknown_keys: UnknownKeys::default(),
             bounds: Bounds::default(),
             output: hardpoint_supervisor::Captured::default(),
         };

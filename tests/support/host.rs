@@ -1,12 +1,13 @@
 //! Workers as the host runs them: the supervisor on real processes, without the command line.
 
 use super::{assert_nothing_left_soon, shared_data, test_plugins};
+use hardpoint_model::plugin_config::{Layers, UnknownKeys};
 use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_supervisor::{
     Bounds, CallRequest, Grace, Program, Sdk, StartFailure, Worker, WorkerSpec, WorkerState,
 };
 use hardpoint_wire::{Payload, PluginRef};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -63,7 +64,8 @@ impl TestHost {
                 incarnation: 1,
             },
             env: std::collections::BTreeMap::new(),
-            config: json!({}),
+            config: Layers::default(),
+            unknown_keys: UnknownKeys::default(),
             bounds: Bounds { grace: SHORT, ..Bounds::default() },
             output: hardpoint_supervisor::Captured::default(),
         }

@@ -2,7 +2,7 @@
 //!
 //! Owns the way from the store into the engine. Must not know what follows from a decision.
 
-use hardpoint_store::{PluginFlags, Store, StoreError};
+use hardpoint_store::{PluginConfig, PluginFlags, Store, StoreError};
 use std::collections::BTreeMap;
 
 /// Where decisions are kept, and those that there are. The default keeps nothing: a host without a data folder.
@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 pub struct Decisions {
     pub(crate) store: Option<Store>,
     pub(crate) flags: BTreeMap<String, PluginFlags>,
+    pub(crate) configs: BTreeMap<String, PluginConfig>,
 }
 
 impl Decisions {
     /// Reads what an earlier host was told, and keeps in the same place what this one is told.
     pub async fn read(store: Store) -> Result<Self, StoreError> {
         let flags = store.plugins().await?;
-        Ok(Self { store: Some(store), flags })
+        let configs = store.plugin_configs().await?;
+        Ok(Self { store: Some(store), flags, configs })
     }
 }

@@ -13,6 +13,7 @@
 mod activity;
 mod call;
 mod catalog;
+mod config;
 mod core;
 mod decisions;
 mod engine;
@@ -27,6 +28,7 @@ mod watch;
 
 pub use call::{CallFailed, CallFailure, CallStep, Done, Refusal, RunningCall};
 pub use catalog::{Catalog, CatalogError, Installed, read_bounded};
+pub use config::{ConfigRefusal, ConfigView, Told};
 pub use decisions::Decisions;
 pub use engine::{Answer, Engine, Verb};
 pub use settings::{PluginSettings, Settings};

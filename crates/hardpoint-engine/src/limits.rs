@@ -10,6 +10,8 @@ pub const INPUT_QUEUE: usize = 4096;
 pub const PLUGINS_MAX: usize = 1024;
 /// Calls of one plugin that run or wait; more are refused as busy.
 pub const CALLS_PER_PLUGIN_MAX: u32 = 256;
+/// Changes of the configuration of one plugin that wait for another; more are refused.
+pub const CONFIG_CHANGES_WAITING_MAX: usize = 64;
 /// Calls whose duration is kept for the mean and the 95th percentile.
 pub const DURATIONS_KEPT: usize = 128;
 /// Ended incarnations kept per plugin.

@@ -5,6 +5,7 @@
 use crate::limits::STOP_GRACE;
 use crate::logs::LogSettings;
 use hardpoint_model::TracebackPolicy;
+use hardpoint_model::plugin_config::UnknownKeys;
 use hardpoint_model::restart::{FailOn, Restart};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub stop_grace: Duration,
     /// How logs are kept.
     pub logs: LogSettings,
+    /// Whether it is told when the schema of a plugin's configuration is another one than it was.
+    pub drift_detection: bool,
     /// What is different for single plugins, by name.
     pub plugins: BTreeMap<String, PluginSettings>,
 }
@@ -47,6 +50,8 @@ pub struct PluginSettings {
     pub fail_on: Option<FailOn>,
     /// Instead of the general one.
     pub traceback_policy: Option<TracebackPolicy>,
+    /// What becomes of keys of its configuration that its schema does not know.
+    pub unknown_keys: UnknownKeys,
 }
 
 impl Default for Settings {
@@ -62,6 +67,7 @@ impl Default for Settings {
             starts_at_once: 4,
             stop_grace: STOP_GRACE,
             logs: LogSettings::default(),
+            drift_detection: true,
             plugins: BTreeMap::new(),
         }
     }
@@ -78,6 +84,10 @@ impl Settings {
 
     pub(crate) fn traceback_policy_of(&self, plugin: &str) -> TracebackPolicy {
         self.plugins.get(plugin).and_then(|own| own.traceback_policy).unwrap_or(self.traceback_policy)
+    }
+
+    pub(crate) fn unknown_keys_of(&self, plugin: &str) -> UnknownKeys {
+        self.plugins.get(plugin).map(|own| own.unknown_keys).unwrap_or_default()
     }
 
     pub(crate) fn enabled(&self, plugin: &str) -> bool {

@@ -4,6 +4,7 @@
 
 use crate::activity::Activity;
 use crate::catalog::Installed;
+use crate::config::ConfigView;
 use crate::start::StartError;
 use hardpoint_model::health::{Life, Liveness, PluginDetail, PluginHealth, StartTimes};
 use hardpoint_model::{ExitReason, Manifest, MemoryEnforcer, PluginEvent, PluginState};
@@ -51,6 +52,7 @@ pub struct PluginView {
     pub(crate) activity: Arc<Activity>,
     pub(crate) output: Captured,
     pub(crate) enforcer: MemoryEnforcer,
+    pub(crate) config: Arc<ConfigView>,
 }
 
 impl PluginView {
@@ -85,6 +87,11 @@ impl PluginView {
     /// Its manifest, if it can be read.
     pub fn manifest(&self) -> Option<&Manifest> {
         self.installed.manifest.as_ref().ok()
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &ConfigView {
+        &self.config
     }
 
     /// What its worker announced; empty while it is not ready.

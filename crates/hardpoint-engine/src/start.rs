@@ -6,11 +6,11 @@ use crate::catalog::{Installed, read_bounded};
 use crate::probe::{self, Missing};
 use hardpoint_env::{EnvError, EnvEvent, EnvRequest, EnvStore};
 use hardpoint_model::health::StartTimes;
+use hardpoint_model::plugin_config::{Layers, Object, UnknownKeys};
 use hardpoint_model::{Diagnostics, Manifest, PluginEvent};
 use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_supervisor::{Bounds, Captured, Program, Sdk, SdkError, StartFailure, Worker, WorkerSpec};
 use hardpoint_wire::PluginRef;
-use serde_json::json;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -34,6 +34,10 @@ pub struct StartOrder<'a> {
     pub incarnation: u64,
     /// Where what it prints goes.
     pub output: Captured,
+    /// What is set by hand in its configuration.
+    pub config: Object,
+    /// What becomes of keys of it that the plugin does not know.
+    pub unknown_keys: UnknownKeys,
 }
 
 /// What happens on the way.
@@ -78,8 +82,8 @@ pub enum StartError {
     Worker(StartFailure),
 }
 
-/// What a worker says when something that its plugin needs is not on this machine.
-const MISSING: [&str; 2] = ["ModelMissing", "Unavailable"];
+/// What a worker says when something is missing that somebody else has to provide.
+const MISSING: [&str; 3] = ["ModelMissing", "Unavailable", "ConfigInvalid"];
 
 impl StartError {
     /// What that means for the plugin's state.
@@ -127,7 +131,7 @@ impl Starter {
         order: StartOrder<'_>,
         on_event: &(dyn Fn(StartEvent) + Sync),
     ) -> Result<(Worker, StartTimes), StartError> {
-        let StartOrder { installed, manifest, incarnation, output } = order;
+        let StartOrder { installed, manifest, incarnation, output, config, unknown_keys } = order;
         let began = Instant::now();
         on_event(StartEvent::Probing);
         let missing = probe::machine(manifest, &installed.dir, &self.launcher).await;
@@ -151,7 +155,8 @@ impl Starter {
             program: Program::python(python, &self.sdk),
             plugin: plugin_ref(installed, manifest, incarnation),
             env: manifest.env.clone(),
-            config: json!({}),
+            config: Layers { manifest: manifest.config.clone(), persisted: config },
+            unknown_keys,
             bounds: bounds(manifest),
             output,
         };
@@ -242,6 +247,9 @@ fn worker_hint(plugin: &str, failure: &StartFailure) -> String {
                 "correct `entry`, or add the missing package to `requirements` under `[python]`, in {plugin}/hardpoint.toml"
             )
         }
+        "ConfigInvalid" => format!(
+            "`hardpoint plugin config {plugin}` shows it and changes it (`key=value`, `--unset key`); then `hardpoint plugin restart {plugin}`"
+        ),
         "ModelMissing" => format!("put the model file where `{plugin}` looks for it, then start it again"),
         "Unavailable" => format!("give `{plugin}` what it needs, then start it again"),
         "StartupTimeout" => {

@@ -83,6 +83,7 @@ codes! {
     PluginUnavailable SERVICE_UNAVAILABLE "The plugin takes no calls",
     PluginDisabled SERVICE_UNAVAILABLE "The plugin is disabled",
     StateConflict CONFLICT "The plugin's state does not allow this",
+    ConfigInvalid UNPROCESSABLE_ENTITY "The configuration does not fit the plugin",
     PipelineNotFound BAD_REQUEST "There is no such pipeline",
     PipelineInvalid UNPROCESSABLE_ENTITY "The pipeline cannot work",
     PipelineExists CONFLICT "There is a pipeline of this name already",

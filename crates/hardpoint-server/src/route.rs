@@ -13,6 +13,8 @@ pub(crate) enum Route {
     PluginHealth,
     Manifest,
     Tools,
+    PluginConfig,
+    PluginConfigOptions,
     Logs,
     Verb,
     Run,
@@ -37,12 +39,14 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 26] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::Plugins,
         Self::Plugin,
         Self::PluginHealth,
         Self::Manifest,
         Self::Tools,
+        Self::PluginConfig,
+        Self::PluginConfigOptions,
         Self::Logs,
         Self::Verb,
         Self::Run,
@@ -101,10 +105,12 @@ impl Route {
                 "health" => Self::PluginHealth,
                 "manifest" => Self::Manifest,
                 "tools" => Self::Tools,
+                "config" => Self::PluginConfig,
                 "logs" => Self::Logs,
                 "restart" | "load" | "unload" | "enable" | "disable" | "prefetch" => Self::Verb,
                 _ => Self::Other,
             },
+            (Some(_), Some("config"), Some("options"), None, _) => Self::PluginConfigOptions,
             (Some(_), Some("tools"), Some(_), Some("run"), None) => Self::Run,
             _ => Self::Other,
         }
@@ -140,6 +146,8 @@ impl Route {
             | Self::PluginHealth
             | Self::Manifest
             | Self::Tools
+            | Self::PluginConfig
+            | Self::PluginConfigOptions
             | Self::Logs
             | Self::Verb
             | Self::Jobs
@@ -171,6 +179,8 @@ impl Route {
             Self::PluginHealth => "/v1/plugins/{name}/health",
             Self::Manifest => "/v1/plugins/{name}/manifest",
             Self::Tools => "/v1/plugins/{name}/tools",
+            Self::PluginConfig => "/v1/plugins/{name}/config",
+            Self::PluginConfigOptions => "/v1/plugins/{name}/config/options",
             Self::Logs => "/v1/plugins/{name}/logs",
             Self::Verb => "/v1/plugins/{name}/{verb}",
             Self::Run => "/v1/plugins/{name}/tools/{tool}/run",
@@ -219,6 +229,9 @@ mod tests {
             (Method::HEAD, "/v1/plugins/a/logs", Some(Scope::Read)),
             (Method::POST, "/v1/plugins/a/tools/t/run", Some(Scope::Run)),
             (Method::POST, "/v1/plugins/a/restart", Some(Scope::Admin)),
+            (Method::GET, "/v1/plugins/a/config", Some(Scope::Read)),
+            (Method::PATCH, "/v1/plugins/a/config", Some(Scope::Admin)),
+            (Method::GET, "/v1/plugins/a/config/options", Some(Scope::Read)),
             (Method::POST, "/v1/plugins/a/tools/t%2Frun", Some(Scope::Admin)),
             (Method::DELETE, "/v1/plugins", Some(Scope::Admin)),
             (Method::GET, "/v1/jobs", Some(Scope::Read)),

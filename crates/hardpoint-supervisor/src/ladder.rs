@@ -31,6 +31,11 @@ impl Default for Grace {
 }
 
 impl Grace {
+    /// All rungs together.
+    pub(crate) fn total(&self) -> Duration {
+        self.cooperative + self.interrupt + self.terminate
+    }
+
     /// For a call that is cancelled: it is asked and interrupted for this long, then its worker goes at once.
     pub fn of_cancel(grace: Duration) -> Self {
         let cooperative = (grace / 2).min(COOPERATIVE_MAX);

@@ -5,8 +5,8 @@
 use crate::ladder::Grace;
 use crate::limits::{CALL_TIMEOUT, CALL_TIMEOUT_MAX, MEMORY_BYTES_MAX, STARTUP_TIMEOUT};
 use crate::output::Captured;
+use hardpoint_model::plugin_config::{Layers, UnknownKeys};
 use hardpoint_wire::{PluginRef, ToolInfo};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -71,8 +71,10 @@ pub struct WorkerSpec {
     pub plugin: PluginRef,
     /// Environment variables on top of the allowed ones.
     pub env: BTreeMap<String, String>,
-    /// Config given to `initialize`: an object.
-    pub config: Value,
+    /// What was said about its configuration: with the defaults of its schema it is given to `initialize`.
+    pub config: Layers,
+    /// What becomes of keys that the schema does not know.
+    pub unknown_keys: UnknownKeys,
     /// How much it may take.
     pub bounds: Bounds,
     /// Where what it prints goes; one that is shared outlives the worker.

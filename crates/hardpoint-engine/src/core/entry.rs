@@ -2,6 +2,7 @@
 //!
 //! Owns the steps that every decision is made of. Must not know who asked.
 
+use super::config::Configuration;
 use super::{Effect, LifeId, Now, Scene};
 use crate::activity::Activity;
 use crate::catalog::Installed;
@@ -68,6 +69,7 @@ pub(crate) struct Entry<W> {
     pub(super) flags: PluginFlags,
     /// Decisions on their way to the disk.
     pub(super) being_kept: u32,
+    pub(crate) configuration: Configuration,
     pub(crate) starting: Option<String>,
     pub(crate) ready_at: Option<Instant>,
     pub(crate) times: Option<StartTimes>,
@@ -114,6 +116,7 @@ impl<W: Clone> Entry<W> {
             unloaded: flags.unloaded,
             flags,
             being_kept: 0,
+            configuration: Configuration::default(),
             starting: None,
             ready_at: None,
             times: None,
@@ -177,7 +180,9 @@ impl<W: Clone> Entry<W> {
         self.unloaded = false;
         self.starting = Some("waiting for its turn".to_owned());
         let (dir, output) = (self.installed.dir.clone(), self.output.clone());
-        scene.effects.push(Effect::Start { life: self.life(), dir, output });
+        let (config, unknown_keys) =
+            (self.config_to_begin_with(), scene.settings.unknown_keys_of(&self.name));
+        scene.effects.push(Effect::Start { life: self.life(), dir, output, config, unknown_keys });
     }
 
     pub(super) fn start_anew(&mut self, scene: &mut Scene<'_, W>) {

@@ -5,23 +5,30 @@
 //! does not look into a worker `W`; it only hands it back.
 
 mod asked;
+mod config;
+#[cfg(test)]
+mod config_tests;
 mod entry;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use asked::{Change, Wish};
+pub(crate) use config::{ConfigWish, KeepWhy};
 pub(crate) use entry::{Entry, Phase};
 
 use crate::activity::Activity;
 use crate::catalog::Installed;
+use crate::config::ConfigRefusal;
 use crate::logs::Logs;
 use crate::settings::Settings;
 use crate::start::StartError;
+use config::ConfigAnswer;
 use entry::{Then, Why};
 use hardpoint_model::health::StartTimes;
+use hardpoint_model::plugin_config::{ConfigSchema, Object, UnknownKeys};
 use hardpoint_model::restart::Ended;
 use hardpoint_model::{Exit, ExitReason, JobError, PluginEvent};
-use hardpoint_store::{PluginFlags, StoreError};
+use hardpoint_store::{PluginConfig, PluginFlags, StoreError};
 use hardpoint_supervisor::Captured;
 use hardpoint_wire::LogLevel;
 use jiff::Timestamp;
@@ -60,6 +67,14 @@ pub(crate) struct StartFailed {
     pub(crate) error: Option<Arc<StartError>>,
 }
 
+/// A worker that is ready.
+#[derive(Debug)]
+pub(crate) struct Started<W> {
+    pub(crate) worker: W,
+    pub(crate) times: StartTimes,
+    pub(crate) config_schema: Option<Arc<ConfigSchema>>,
+}
+
 /// Something happened.
 #[derive(Debug)]
 pub(crate) enum Input<W> {
@@ -67,6 +82,12 @@ pub(crate) enum Input<W> {
     Asked(Wish),
     /// What was asked for is on disk, or is not.
     Kept { wish: Wish, change: Change, result: Result<(), StoreError> },
+    /// Somebody wants another configuration.
+    Configure(ConfigWish),
+    /// The worker of a life has taken up another configuration, or has not.
+    Reconfigured { life: LifeId, result: Result<(), JobError> },
+    /// A configuration is on disk, or is not.
+    ConfigKept { plugin: String, why: KeepWhy, result: Result<(), StoreError> },
     /// Folders that were found.
     Found(Vec<Installed>),
     /// A start is at this step.
@@ -74,7 +95,7 @@ pub(crate) enum Input<W> {
     /// A start read the manifest anew.
     Read { life: LifeId, installed: Arc<Installed> },
     /// A start ended.
-    Started { life: LifeId, result: Result<(W, StartTimes), StartFailed> },
+    Started { life: LifeId, result: Result<Started<W>, StartFailed> },
     /// A worker ended.
     Ended { life: LifeId, exit: Arc<Exit>, noted: Option<oneshot::Sender<()>> },
     /// A call ended with an exception.
@@ -87,7 +108,7 @@ pub(crate) enum Input<W> {
 #[derive(Debug)]
 pub(crate) enum Effect<W> {
     /// Start this life.
-    Start { life: LifeId, dir: PathBuf, output: Captured },
+    Start { life: LifeId, dir: PathBuf, output: Captured, config: Object, unknown_keys: UnknownKeys },
     /// Give up the start of this plugin that is under way.
     AbortStart { plugin: String },
     /// Report the end and the signs of life of this worker.
@@ -98,6 +119,12 @@ pub(crate) enum Effect<W> {
     Kill(W),
     /// Keep this; the end comes back as [`Input::Kept`], in the order of these effects.
     Keep { wish: Wish, change: Change },
+    /// Let the worker take up another configuration; the end comes back as [`Input::Reconfigured`].
+    Reconfigure { life: LifeId, worker: W, old: Object, new: Object },
+    /// Keep this; the end comes back as [`Input::ConfigKept`], in the order of these effects.
+    KeepConfig { plugin: String, config: PluginConfig, why: KeepWhy },
+    /// Whoever wanted another configuration is told, once the snapshot is published.
+    TellConfig(ConfigAnswer, Result<Vec<String>, ConfigRefusal>),
     /// Whoever waits for the disk is told, once the snapshot is published.
     TellKept(oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>),
     /// Whoever waits may go on, once the snapshot is published.
@@ -110,6 +137,7 @@ pub(crate) struct Core<W> {
     keeps: bool,
     /// What earlier hosts were told.
     flags: BTreeMap<String, PluginFlags>,
+    configs: BTreeMap<String, PluginConfig>,
     logs: Logs,
     entries: BTreeMap<String, Entry<W>>,
     effects: Vec<Effect<W>>,
@@ -133,11 +161,11 @@ impl<W: Clone> Core<W> {
     pub(crate) fn new(
         settings: Settings,
         keeps: bool,
-        flags: BTreeMap<String, PluginFlags>,
+        (flags, configs): (BTreeMap<String, PluginFlags>, BTreeMap<String, PluginConfig>),
         logs: Logs,
     ) -> Self {
         let (entries, effects, changed) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { settings, keeps, flags, logs, entries, effects, changed }
+        Self { settings, keeps, flags, configs, logs, entries, effects, changed }
     }
 
     pub(crate) fn take_effects(&mut self) -> Vec<Effect<W>> {
@@ -157,8 +185,13 @@ impl<W: Clone> Core<W> {
             Input::Found(found) => self.register(found, now),
             Input::Asked(wish) => self.asked(wish, now),
             Input::Kept { wish, change, result } => self.kept(wish, change, result, now),
+            Input::Configure(wish) => self.configure(wish, now),
+            Input::Reconfigured { life, result } => self.reconfigured(&life, result, now),
+            Input::ConfigKept { plugin, why, result } => self.config_kept(&plugin, why, result, now),
             Input::Step { life, step } => self.of(&life, |entry, _| entry.step(step), now),
-            Input::Read { life, installed } => self.of(&life, |entry, _| entry.installed = installed, now),
+            Input::Read { life, installed } => {
+                self.of(&life, |entry, scene| entry.read(installed, scene), now);
+            }
             Input::Started { life, result } => match result {
                 Ok(started) => self.of(&life, |entry, scene| entry.started(started, scene), now),
                 Err(failed) => self.of(&life, |entry, scene| entry.start_failed(failed, scene), now),
@@ -218,8 +251,10 @@ impl<W: Clone> Core<W> {
             let flags = self.flags.get(&name).copied().unwrap_or_default();
             let enabled = flags.enabled.unwrap_or_else(|| self.settings.enabled(&name));
             let output = self.logs.of(&name, &name);
-            self.entries.insert(name.clone(), Entry::new(installed.clone(), enabled, flags, output, now));
-            self.changed.push(name.clone());
+            let mut entry = Entry::new(installed.clone(), enabled, flags, output, now);
+            entry.configuration.kept = self.configs.get(&name).cloned().unwrap_or_default();
+            self.entries.insert(name.clone(), entry);
+            self.with(&name, |entry, scene| entry.look_at_config(scene), now);
             new.push(name);
         }
         self.look_for_conflicts(found, now);
@@ -284,7 +319,13 @@ pub(crate) struct Scene<'a, W> {
 }
 
 impl<W: Clone> Entry<W> {
-    fn started(&mut self, (worker, times): (W, StartTimes), scene: &mut Scene<'_, W>) {
+    fn read(&mut self, installed: Arc<Installed>, scene: &mut Scene<'_, W>) {
+        self.installed = installed;
+        self.look_at_config(scene);
+    }
+
+    fn started(&mut self, started: Started<W>, scene: &mut Scene<'_, W>) {
+        let Started { worker, times, config_schema } = started;
         self.starting = None;
         // A start that was given up is not of this life any more; one that comes twice cannot be.
         let Ok(state) = self.state.next(PluginEvent::Initialized) else { return };
@@ -296,10 +337,17 @@ impl<W: Clone> Entry<W> {
         let (life, activity) = (self.life(), Arc::clone(&self.activity));
         self.phase = Phase::Up(worker.clone());
         scene.effects.push(Effect::Watch { life, worker, activity });
+        self.told_of_config(config_schema, scene);
+        self.begins_with_config(scene);
     }
 
     fn start_failed(&mut self, failed: StartFailed, scene: &mut Scene<'_, W>) {
         let StartFailed { event, reason, hint, detail, exit, error } = failed;
+        if let Some(StartError::Worker(failure)) = error.as_deref()
+            && let Some(schema) = failure.told.clone()
+        {
+            self.told_of_config(schema, scene);
+        }
         self.starting = None;
         self.phase = Phase::Idle;
         if let Some(detail) = detail {

@@ -1,6 +1,6 @@
 //! The registry against a world of numbered workers: whatever happens in whatever order, its word is true.
 
-use super::{Ask, Change, Core, Effect, Input, LifeId, Now, StartFailed, Wish};
+use super::{Ask, Change, Core, Effect, Input, LifeId, Now, StartFailed, Started, Wish};
 use crate::catalog::Installed;
 use crate::logs::Logs;
 use crate::settings::Settings;
@@ -52,7 +52,12 @@ impl World {
     /// With what earlier hosts were told.
     fn on(settings: Settings, disk: PluginFlags) -> Self {
         let mut world = Self {
-            core: Core::new(settings, true, BTreeMap::from([(NAME.to_owned(), disk)]), Logs::default()),
+            core: Core::new(
+                settings,
+                true,
+                (BTreeMap::from([(NAME.to_owned(), disk)]), BTreeMap::new()),
+                Logs::default(),
+            ),
             now: Now { instant: Instant::now(), timestamp: Timestamp::UNIX_EPOCH },
             starting: None,
             running: BTreeSet::new(),
@@ -95,6 +100,8 @@ impl World {
                 Effect::Stop { worker, .. } | Effect::Kill(worker) => {
                     self.stopping.insert(worker);
                 }
+                // The configuration has its own world.
+                Effect::Reconfigure { .. } | Effect::KeepConfig { .. } | Effect::TellConfig(..) => {}
                 Effect::Keep { wish, change } => self.keeping.push_back((wish, change)),
                 Effect::TellKept(whom, result) => drop(whom.send(result)),
                 Effect::Tell(whom) => {
@@ -153,7 +160,7 @@ impl World {
         self.running.insert(worker);
         self.lives.push((worker, life.clone()));
         let times = StartTimes { prepare: 1.0, worker: 1.0, import: 1.0 };
-        self.input(Input::Started { life, result: Ok((worker, times)) });
+        self.input(Input::Started { life, result: Ok(Started { worker, times, config_schema: None }) });
     }
 
     fn start_fails(&mut self, event: PluginEvent) {

@@ -70,7 +70,7 @@ pub(crate) struct Shared {
 
 #[derive(Debug)]
 enum Command {
-    Input(Input<Worker>),
+    Input(Box<Input<Worker>>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -206,8 +206,8 @@ impl Engine {
         self.shared.starter.launcher()
     }
 
-    fn command(&self, input: Input<Worker>) -> Result<(), Refusal> {
-        self.shared.commands.try_send(Command::Input(input)).map_err(|e| match e {
+    pub(crate) fn command(&self, input: Input<Worker>) -> Result<(), Refusal> {
+        self.shared.commands.try_send(Command::Input(Box::new(input))).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => Refusal::HostBusy,
             mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
         })

@@ -2,9 +2,9 @@
 //!
 //! Owns every effect. Must not decide anything about plugins.
 
-use super::begin::begin;
+use super::begin::{Beginning, begin};
 use super::{Command, Shared};
-use crate::core::{Change, Core, Effect, Entry, Input, LifeId, Now, Phase, Wish};
+use crate::core::{Change, Core, Effect, Entry, Input, KeepWhy, LifeId, Now, Phase, Wish};
 use crate::decisions::Decisions;
 use crate::limits::TICK;
 use crate::settings::Settings;
@@ -12,10 +12,12 @@ use crate::snapshot::{PluginView, Snapshot};
 use crate::watch;
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use hardpoint_model::MemoryEnforcer;
-use hardpoint_store::{Op, Store};
-use hardpoint_supervisor::{Captured, Worker};
+use hardpoint_model::plugin_config::Object;
+use hardpoint_store::{Op, PluginConfig, Store};
+use hardpoint_supervisor::{Hook, Worker};
+use jiff::Timestamp;
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
@@ -37,10 +39,10 @@ pub(super) struct Loop {
 
 impl Loop {
     pub(super) fn new(shared: Arc<Shared>, settings: Settings, decisions: Decisions) -> Self {
-        let Decisions { store, flags } = decisions;
+        let Decisions { store, flags, configs } = decisions;
         let (places, pace) = (settings.starts_at_once.max(1), watch::Pace::of(&settings));
         Self {
-            core: Core::new(settings, store.is_some(), flags, shared.logs.clone()),
+            core: Core::new(settings, store.is_some(), (flags, configs), shared.logs.clone()),
             shared,
             store,
             keeps: FuturesOrdered::new(),
@@ -67,7 +69,7 @@ impl Loop {
         let stopped = loop {
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(Command::Input(input)) => self.core.on(input, Now::read()),
+                    Some(Command::Input(input)) => self.core.on(*input, Now::read()),
                     Some(Command::Stop(stopped)) => break Some(stopped),
                     None => break None,
                 },
@@ -91,7 +93,9 @@ impl Loop {
         self.publish();
         for effect in effects {
             match effect {
-                Effect::Start { life, dir, output } => self.start(life, dir, output),
+                Effect::Start { life, dir, output, config, unknown_keys } => {
+                    self.start(life, Beginning { dir, output, config, unknown_keys });
+                }
                 Effect::AbortStart { plugin } => {
                     if let Some(start) = self.starts.remove(&plugin) {
                         start.abort();
@@ -113,6 +117,9 @@ impl Loop {
                 Effect::Kill(worker) => {
                     self.tasks.spawn(async move { drop(worker.kill().await) });
                 }
+                Effect::Reconfigure { life, worker, old, new } => self.reconfigure(life, worker, old, new),
+                Effect::KeepConfig { plugin, config, why } => self.keep_config(plugin, config, why),
+                Effect::TellConfig(whom, result) => drop(whom.send(result)),
                 Effect::Keep { wish, change } => self.keep(wish, change),
                 Effect::TellKept(whom, result) => drop(whom.send(result)),
                 Effect::Tell(whom) => drop(whom.send(())),
@@ -131,6 +138,28 @@ impl Loop {
         }));
     }
 
+    fn keep_config(&mut self, name: String, config: PluginConfig, why: KeepWhy) {
+        let Some(store) = &self.store else { return };
+        let (plugin, at) = (name.clone(), Timestamp::now());
+        let commit = store.enqueue_apart(vec![Op::PluginConfig { name, config, at }]);
+        self.keeps.push_back(Box::pin(async move {
+            let result = commit.await.map(drop);
+            Input::ConfigKept { plugin, why, result }
+        }));
+    }
+
+    fn reconfigure(&mut self, life: LifeId, worker: Worker, old: Object, new: Object) {
+        let inputs = self.shared.inputs.clone();
+        self.tasks.spawn(async move {
+            let hook = Hook::Reconfigure { old: Value::Object(old), new: Value::Object(new) };
+            let result = match worker.hook(hook).await {
+                Ok(answer) => answer.map(drop),
+                Err(lost) => Err(lost.to_job_error(&life.plugin)),
+            };
+            let _ = inputs.send(Input::Reconfigured { life, result }).await;
+        });
+    }
+
     fn publish(&mut self) {
         let enforcer = self.shared.enforcer;
         let changed: Vec<_> =
@@ -144,13 +173,13 @@ impl Loop {
         self.shared.snapshot.store(Arc::new(Snapshot { version: before.version + 1, plugins }));
     }
 
-    fn start(&mut self, life: LifeId, dir: PathBuf, output: Captured) {
+    fn start(&mut self, life: LifeId, beginning: Beginning) {
         let (shared, turns, plugin) =
             (Arc::clone(&self.shared), Arc::clone(&self.turns), life.plugin.clone());
         let task = self.tasks.spawn(async move {
             let Ok(_turn) = turns.acquire().await else { return };
             let inputs = shared.inputs.clone();
-            let result = begin(&shared, &life, dir, output).await;
+            let result = begin(&shared, &life, beginning).await;
             let _ = inputs.send(Input::Started { life, result }).await;
         });
         self.starts.insert(plugin, task);
@@ -208,6 +237,7 @@ fn view(entry: &Entry<Worker>, enforcer: MemoryEnforcer) -> PluginView {
         worker: entry.phase.worker().cloned(),
         activity: Arc::clone(&entry.activity),
         output: entry.output.clone(),
+        config: Arc::clone(&entry.configuration.view),
         enforcer,
     }
 }

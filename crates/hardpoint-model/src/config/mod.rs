@@ -72,6 +72,8 @@ pub struct Config {
     pub logs: Logs,
     /// What the doors let in.
     pub http: Http,
+    /// Whether it is told when the schema of a plugin's configuration is not the one that the configuration was set for.
+    pub drift_detection: bool,
     /// What is different for single plugins, by name.
     #[schemars(extend("maxProperties" = 1024, "propertyNames" = {"format": "plugin-name"}))]
     pub plugins: BTreeMap<String, PluginConfig>,
@@ -212,6 +214,9 @@ pub struct PluginConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TracebackPolicy")]
     pub traceback_policy: Option<TracebackPolicy>,
+    /// Whether keys of its configuration that its schema does not know are refused; otherwise they are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict_config: Option<bool>,
 }
 
 /// When and how one plugin is started again; what is not given here is as for all.
@@ -271,6 +276,7 @@ impl Default for Config {
             events: Events::default(),
             logs: Logs::default(),
             http: Http::default(),
+            drift_detection: true,
             plugins: BTreeMap::new(),
         }
     }

@@ -64,6 +64,7 @@ const EVERY: &[(&str, &str)] = &[
     ("HARDPOINT_LOG", "debug"),
     ("HARDPOINT_FAIL_ON", "any"),
     ("HARDPOINT_TRACEBACK_POLICY", "none"),
+    ("HARDPOINT_DRIFT_DETECTION", "false"),
     ("HARDPOINT_RESTART__POLICY", "on-failure"),
     ("HARDPOINT_RESTART__DELAYS_SECONDS", "0, 0.5,2"),
     ("HARDPOINT_RESTART__ATTEMPTS_MAX", "7"),
@@ -94,6 +95,7 @@ const EVERY: &[(&str, &str)] = &[
     ("HARDPOINT_HTTP__BODY_MB_MAX", "10"),
     ("HARDPOINT_HTTP__REQUESTS_PER_SECOND", "100"),
     ("HARDPOINT_PLUGINS__FACES__ENABLED", "false"),
+    ("HARDPOINT_PLUGINS__FACES__STRICT_CONFIG", "false"),
     ("HARDPOINT_PLUGINS__FACES__RESTART__POLICY", "always"),
     ("HARDPOINT_PLUGINS__TWO__UNDERSCORES__FAIL_ON", "crash"),
     ("HARDPOINT_PLUGINS__TWO__UNDERSCORES__TRACEBACK_POLICY", "repr_only"),
@@ -106,7 +108,7 @@ fn every_key_can_be_set_by_a_variable_and_by_every_format_of_file() {
     assert_eq!(
         whole,
         json!({
-            "listen": "[::1]:9000", "log": "debug", "fail_on": "any", "traceback_policy": "none",
+            "listen": "[::1]:9000", "log": "debug", "fail_on": "any", "traceback_policy": "none", "drift_detection": false,
             "restart": {"policy": "on-failure", "delays_seconds": [0.0, 0.5, 2.0], "attempts_max": 7, "healthy_seconds": 1.5},
             "health": {"ping_seconds": 0.25, "unresponsive_seconds": 2, "stuck_seconds": 3, "kill_idle_seconds": 4},
             "load": {"starts_at_once": 9}, "stop": {"drain_seconds": 5, "grace_seconds": 6},
@@ -117,7 +119,7 @@ fn every_key_can_be_set_by_a_variable_and_by_every_format_of_file() {
             "logs": {"file_mb": 3, "files": 4},
             "http": {"allowed_hosts": ["a.example", "b.example"], "allowed_origins": ["https://a.example"],
                 "body_mb_max": 10, "requests_per_second": 100},
-            "plugins": {"faces": {"enabled": false, "restart": {"policy": "always"}},
+            "plugins": {"faces": {"enabled": false, "strict_config": false, "restart": {"policy": "always"}},
                 "two__underscores": {"fail_on": "crash", "traceback_policy": "repr_only"}},
         })
     );

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnostics::Diagnostics;
 use crate::ids::PluginName;
 use crate::limits::{CONCURRENCY_MAX, MEMORY_MB_MAX};
+use crate::plugin_config::Object;
 use crate::seconds::Seconds;
 
 pub use needs::{Dependency, DependencyError, Model, Needs};
@@ -53,6 +54,10 @@ pub struct Manifest {
     #[serde(default)]
     #[schemars(extend("maxProperties" = 256, "propertyNames" = {"format": "env-name"}, "additionalProperties" = {"type": "string", "maxLength": 32768, "format": "env-value"}))]
     pub env: BTreeMap<String, String>,
+    /// Values for the plugin's own configuration, over the defaults of its schema; what is set by hand goes before.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub config: Object,
     /// What must be there before the plugin can start.
     #[serde(default)]
     pub needs: Needs,

@@ -16,7 +16,7 @@ mod schema;
 pub use hash::{canonical_json, sha256_of};
 pub use layers::{Effective, Layers, Origin};
 pub use patch::merge;
-pub use schema::{ConfigSchema, UnknownKeys, effective};
+pub use schema::{ConfigSchema, UnknownKeys, effective, judge, leave_out};
 
 /// An object of JSON.
 pub type Object = serde_json::Map<String, serde_json::Value>;

@@ -61,11 +61,7 @@ impl ConfigSchema {
     }
 
     /// The values, and what was left out of them; or everything that is wrong.
-    fn settle(
-        &self,
-        mut values: Object,
-        unknown: UnknownKeys,
-    ) -> Result<(Object, Vec<String>), Vec<FieldError>> {
+    fn settle(&self, mut values: Object, unknown: UnknownKeys) -> (Object, Vec<String>, Vec<FieldError>) {
         let mut ignored = Vec::new();
         let said = values.clone();
         fill(&self.schema, &self.schema, &mut values);
@@ -77,11 +73,8 @@ impl ConfigSchema {
                 .map(|mistake| mistake.pointer.clone())
                 .collect();
             if more.is_empty() {
-                return if mistakes.is_empty() {
-                    Ok((values, ignored))
-                } else {
-                    Err(self.with_suggestions(mistakes, &said))
-                };
+                let mistakes = self.with_suggestions(mistakes, &said);
+                return (values, ignored, mistakes);
             }
             for pointer in &more {
                 leave_out(&mut values, pointer);
@@ -92,6 +85,9 @@ impl ConfigSchema {
 
     /// A key that was meant is not offered where its default stands already: of what was said itself it is.
     fn with_suggestions(&self, mistakes: Vec<FieldError>, said: &Object) -> Vec<FieldError> {
+        if !mistakes.iter().any(FieldError::is_unknown_field) {
+            return mistakes;
+        }
         let mut better = self.check(said);
         better.retain(FieldError::is_unknown_field);
         let better = |mistake: FieldError| {
@@ -113,22 +109,33 @@ pub fn effective(
     layers: &Layers,
     unknown: UnknownKeys,
 ) -> Result<Effective, Vec<FieldError>> {
+    let (effective, mistakes) = judge(schema, layers, unknown);
+    if mistakes.is_empty() { Ok(effective) } else { Err(mistakes) }
+}
+
+/// What a plugin would be given, and everything that is wrong with it.
+pub fn judge(
+    schema: Option<&ConfigSchema>,
+    layers: &Layers,
+    unknown: UnknownKeys,
+) -> (Effective, Vec<FieldError>) {
     let merged = layers.merged();
-    let (values, ignored) = match schema {
-        Some(schema) => schema.settle(merged, unknown)?,
-        None => (merged, Vec::new()),
+    let (values, ignored, mut mistakes) = match schema {
+        Some(schema) => schema.settle(merged, unknown),
+        None => (merged, Vec::new(), Vec::new()),
     };
     let bytes = serde_json::to_vec(&values).map_or(usize::MAX, |text| text.len());
     if bytes > CONFIG_BYTES_MAX {
-        return Err(vec![FieldError::of_whole(
+        mistakes.push(FieldError::of_whole(
             format!("must have at most {CONFIG_BYTES_MAX} bytes as JSON, has {bytes}"),
             "keep what is large in a file, and its path in the configuration",
-        )]);
+        ));
     }
-    Ok(Effective { origins: layers.origins(&values), values, ignored })
+    (Effective { origins: layers.origins(&values), values, ignored }, mistakes)
 }
 
-fn leave_out(values: &mut Object, pointer: &str) {
+/// Takes what a pointer names out of an object, if it is there.
+pub fn leave_out(values: &mut Object, pointer: &str) {
     let mut way: Vec<String> = steps(pointer).collect();
     let Some(last) = way.pop() else { return };
     let mut values = values;

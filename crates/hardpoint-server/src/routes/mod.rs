@@ -1,5 +1,6 @@
 //! The routes, one family a file, with what is documented of each.
 
+mod config;
 mod docs;
 mod host;
 mod logs;
@@ -22,8 +23,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
     documented().0
 }
 
-/// Every route and what is said of it.
-pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
+/// How types are described, from here on.
+fn begin_description() {
     aide::generate::reset_context();
     aide::generate::infer_responses(false);
     aide::generate::extract_schemas(true);
@@ -35,12 +36,22 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
         });
         ctx.schema = settings.for_serialize().into_generator();
     });
+}
+
+/// Every route and what is said of it.
+pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
+    begin_description();
     let mut api = OpenApi::default();
     let router = ApiRouter::new()
         .api_route("/v1/plugins", get_with(plugins::list, plugins::list_docs))
         .api_route("/v1/plugins/{name}", get_with(plugins::show, plugins::show_docs))
         .api_route("/v1/plugins/{name}/health", get_with(plugins::health, plugins::health_docs))
         .api_route("/v1/plugins/{name}/manifest", get_with(plugins::manifest, plugins::manifest_docs))
+        .api_route(
+            "/v1/plugins/{name}/config",
+            get_with(config::show, config::show_docs).patch_with(config::change, config::change_docs),
+        )
+        .api_route("/v1/plugins/{name}/config/options", get_with(config::options, config::options_docs))
         .api_route("/v1/plugins/{name}/tools", get_with(plugins::tools, plugins::tools_docs))
         .api_route("/v1/plugins/{name}/logs", get_with(logs::logs, logs::logs_docs))
         .api_route("/v1/plugins/{name}/load", post_with(verbs::load, verbs::load_docs))

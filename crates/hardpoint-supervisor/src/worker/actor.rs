@@ -226,7 +226,7 @@ impl Actor {
                 Effect::AnswerPing(to, pong) => drop(to.send(pong)),
                 Effect::AnswerStart(to, reply) => {
                     // Before anybody can make a call.
-                    self.voice.set_marks((*reply).as_ref().is_ok_and(|(ready, _)| ready.marks));
+                    self.voice.set_marks((*reply).as_ref().is_ok_and(|known| known.ready.marks));
                     drop(to.send(*reply));
                 }
                 Effect::Captured(log) => self.voice.log(&log),

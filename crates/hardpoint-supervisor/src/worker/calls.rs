@@ -86,6 +86,12 @@ impl Calls {
         self.entries.keys().next().copied().filter(|_| self.len() == 1)
     }
 
+    /// Every call that there is will have ended within this, one way or another.
+    pub(super) fn over_within(&self, now: Instant) -> Duration {
+        let last = self.entries.values().map(|entry| entry.due + entry.grace.total()).max();
+        last.map_or(Duration::ZERO, |last| last.saturating_duration_since(now))
+    }
+
     pub(super) fn insert(&mut self, id: u64, entry: Entry) {
         self.entries.insert(id, entry);
     }

@@ -2,10 +2,13 @@
 //!
 //! Pure: a message in, the next message or the outcome out.
 
+use crate::spec::WorkerSpec;
 use crate::tools::Tools;
+use hardpoint_model::plugin_config::{ConfigSchema, Layers, UnknownKeys, effective};
+use hardpoint_model::schema::FieldError;
 use hardpoint_model::{Category, JobError};
 use hardpoint_wire::limits::TOOLS_MAX;
-use hardpoint_wire::{HostMessage, PROTOCOL, Ready, WorkerMessage};
+use hardpoint_wire::{HostMessage, PROTOCOL, Payload, Ready, WorkerMessage};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -17,9 +20,18 @@ const VALIDATE: u64 = 2;
 #[derive(Debug)]
 pub(super) struct Handshake {
     plugin: String,
-    config: Value,
-    known: Option<(Ready, Arc<Tools>)>,
+    config: Layers,
+    unknown_keys: UnknownKeys,
+    known: Option<Known>,
     phase: Phase,
+}
+
+/// What a worker has told of its plugin.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) ready: Ready,
+    pub(crate) tools: Arc<Tools>,
+    pub(crate) config_schema: Option<Arc<ConfigSchema>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +47,7 @@ pub(super) enum Step {
     /// Say this next.
     Say(HostMessage),
     /// The plugin is ready.
-    Done(Box<Ready>, Arc<Tools>),
+    Done(Box<Known>),
     /// The plugin cannot be started; the plugin or the host says why.
     Failed(Box<JobError>),
     /// Nobody may say this now.
@@ -45,8 +57,20 @@ pub(super) enum Step {
 }
 
 impl Handshake {
-    pub(super) fn new(plugin: &str, config: Value) -> Self {
-        Self { plugin: plugin.to_owned(), config, known: None, phase: Phase::Importing }
+    pub(super) fn new(spec: &WorkerSpec) -> Self {
+        let WorkerSpec { plugin, config, unknown_keys, .. } = spec;
+        Self {
+            plugin: plugin.name.clone(),
+            config: config.clone(),
+            unknown_keys: *unknown_keys,
+            known: None,
+            phase: Phase::Importing,
+        }
+    }
+
+    /// What has become known of the plugin, whatever comes of the rest.
+    pub(super) fn known(&self) -> Option<&Known> {
+        self.known.as_ref()
     }
 
     /// What the worker is doing, for people.
@@ -67,7 +91,7 @@ impl Handshake {
             }
             (Phase::Validating, WorkerMessage::Result(result)) if result.id == VALIDATE => {
                 match self.known.take() {
-                    Some((ready, tools)) => Step::Done(Box::new(ready), tools),
+                    Some(known) => Step::Done(Box::new(known)),
                     None => Step::Violation("it answered before it was asked".to_owned()),
                 }
             }
@@ -106,14 +130,42 @@ impl Handshake {
         if ready.tools.len() > TOOLS_MAX {
             return Step::Violation(format!("it announced {} tools, at most {TOOLS_MAX}", ready.tools.len()));
         }
-        match Tools::compile(&self.plugin, ready.tools.clone()) {
-            Ok(tools) => {
-                self.known = Some((ready, Arc::new(tools)));
-                self.phase = Phase::Initializing;
-                Step::Say(HostMessage::Initialize { id: INITIALIZE, config: self.config.take() })
+        let tools = match Tools::compile(&self.plugin, ready.tools.clone()) {
+            Ok(tools) => Arc::new(tools),
+            Err(sentence) => {
+                return self.failed("InvalidTool", format!("plugin `{}`: {sentence}", self.plugin));
             }
-            Err(sentence) => self.failed("InvalidTool", format!("plugin `{}`: {sentence}", self.plugin)),
+        };
+        let config_schema = match &ready.config_schema {
+            Value::Null => None,
+            schema => match ConfigSchema::compile(schema) {
+                Ok(schema) => Some(Arc::new(schema)),
+                Err(error) => {
+                    let text =
+                        format!("plugin `{}`: its `config_schema` cannot be used ({error})", self.plugin);
+                    return self.failed("InvalidConfigSchema", text);
+                }
+            },
+        };
+        let config = effective(config_schema.as_deref(), &self.config, self.unknown_keys);
+        self.known = Some(Known { ready, tools, config_schema });
+        match config {
+            Ok(config) => {
+                self.phase = Phase::Initializing;
+                let config = Payload::literal(Value::Object(config.values)).value;
+                Step::Say(HostMessage::Initialize { id: INITIALIZE, config })
+            }
+            Err(mistakes) => self.misconfigured(mistakes),
         }
+    }
+
+    fn misconfigured(&self, mistakes: Vec<FieldError>) -> Step {
+        let sentences: Vec<&str> = mistakes.iter().map(|mistake| mistake.message.as_str()).collect();
+        let message =
+            format!("plugin `{}`: its configuration does not fit: {}", self.plugin, sentences.join("; "));
+        let fields = mistakes.into_iter().map(|mistake| mistake.field).collect();
+        let error = JobError::new(Category::UserInput, "ConfigInvalid", message).with_fields(fields);
+        Step::Failed(Box::new(error.received().of_plugin(&self.plugin)))
     }
 
     fn failed(&self, error_type: &str, message: String) -> Step {

@@ -2,6 +2,7 @@
 //!
 //! Owns the translation of an exit into the [`JobError`] of a call. Must not know how the exit was found.
 
+use hardpoint_model::plugin_config::ConfigSchema;
 use hardpoint_model::{Category, Exit, ExitReason, JobError};
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub struct StartFailure {
     pub error: Box<JobError>,
     /// How the worker ended, when there was one.
     pub exit: Option<Arc<Exit>>,
+    /// The schema of its configuration, or that it has none, if it came so far.
+    pub told: Option<Option<Arc<ConfigSchema>>>,
 }
 
 /// A start that failed because the worker ended, without a word of the plugin itself.
@@ -45,7 +48,7 @@ pub(crate) fn start_failure(plugin: &str, exit: Arc<Exit>) -> StartFailure {
     let (category, error_type) = classify(&exit.reason);
     let message = format!("plugin `{plugin}` could not be started: its worker {}", exit.reason);
     let error = JobError::new(category, error_type, message).of_plugin(plugin);
-    StartFailure { error: Box::new(error), exit: Some(exit) }
+    StartFailure { error: Box::new(error), exit: Some(exit), told: None }
 }
 
 /// The actor itself ended without a word: the runtime is shutting down.

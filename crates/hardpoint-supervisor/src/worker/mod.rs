@@ -19,6 +19,8 @@ use crate::spec::WorkerSpec;
 use crate::state::WorkerState;
 use crate::tools::Tools;
 use command::{Command, Reply, Request};
+use handshake::Known;
+use hardpoint_model::plugin_config::ConfigSchema;
 use hardpoint_model::{Category, Exit, JobError};
 use hardpoint_process::Launcher;
 use hardpoint_wire::{Pong, Ready};
@@ -37,8 +39,7 @@ pub struct Worker {
 struct Shared {
     instance: String,
     pid: u32,
-    ready: Ready,
-    tools: Arc<Tools>,
+    known: Known,
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<WorkerState>,
     exit: watch::Receiver<Option<Arc<Exit>>>,
@@ -66,19 +67,20 @@ impl Worker {
         let started = actor::start(spec, launcher, queue).await.map_err(|error| StartFailure {
             error: Box::new(JobError::new(Category::Fatal, "LaunchError", chain(&error)).of_plugin(&plugin)),
             exit: None,
+            told: None,
         })?;
         let actor::Started { instance, pid, output, state, exit, ready } = started;
         let lost = |_| loss::silent(&plugin);
-        let (ready, tools) = ready.await.map_err(lost)??;
+        let known = ready.await.map_err(lost)??;
         let next_id = AtomicU64::new(FIRST_CALL_ID);
-        let shared = Shared { instance, pid, ready, tools, commands, state, exit, output, next_id };
+        let shared = Shared { instance, pid, known, commands, state, exit, output, next_id };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Begins a call; its progress, items and result come through the returned [`Call`].
     /// Dropping the [`Call`] cancels it.
     pub async fn begin(&self, request: CallRequest) -> Result<Call, JobError> {
-        self.shared.tools.check(&request.tool, &request.args)?;
+        self.tools().check(&request.tool, &request.args)?;
         let (call, pipes) = Call::new(self.next_id(), &self.shared);
         self.send(Command::Request(Request::call(call.id(), request, pipes))).await;
         Ok(call)
@@ -86,7 +88,7 @@ impl Worker {
 
     /// A call whose result alone is wanted. The outer error: the worker was lost. The inner: the plugin said no.
     pub async fn call(&self, request: CallRequest) -> Result<Result<CallOutput, JobError>, WorkerLost> {
-        if let Err(error) = self.shared.tools.check(&request.tool, &request.args) {
+        if let Err(error) = self.tools().check(&request.tool, &request.args) {
             return Ok(Err(error));
         }
         let (reply, answer) = oneshot::channel();
@@ -149,12 +151,17 @@ impl Worker {
 
     /// What the worker said of itself.
     pub fn ready(&self) -> &Ready {
-        &self.shared.ready
+        &self.shared.known.ready
+    }
+
+    /// The schema of the plugin's configuration, if it has one.
+    pub fn config_schema(&self) -> Option<&Arc<ConfigSchema>> {
+        self.shared.known.config_schema.as_ref()
     }
 
     /// The plugin's tools.
     pub fn tools(&self) -> &Tools {
-        &self.shared.tools
+        &self.shared.known.tools
     }
 
     /// What it printed.

@@ -72,6 +72,18 @@ impl Client {
         Ok(answer.document)
     }
 
+    /// Changes something, and reads the document that comes back. The server may take `wait` for it.
+    pub(super) async fn patch(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        change: &Value,
+        wait: Duration,
+    ) -> Result<Value, Failure> {
+        let request = self.request(Method::PATCH, path, query).json(change);
+        Ok(self.answer(request, Patience::Besides(wait)).await?.document)
+    }
+
     /// Asks, and reads the whole answer.
     async fn ask(
         &self,

@@ -4,6 +4,7 @@
 //! layout or exit codes.
 
 mod call;
+mod config;
 mod find;
 mod http;
 mod jobs;

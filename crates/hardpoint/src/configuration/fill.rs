@@ -5,6 +5,7 @@ use hardpoint_engine::logs::LogSettings;
 use hardpoint_engine::{PluginSettings, Settings};
 use hardpoint_model::Config;
 use hardpoint_model::config::PluginConfig;
+use hardpoint_model::plugin_config::UnknownKeys;
 use hardpoint_server::ServerSettings;
 use std::path::Path;
 use std::time::Duration;
@@ -13,8 +14,12 @@ use std::time::Duration;
 pub(crate) fn engine_settings(config: &Config) -> Settings {
     let plugins = config.plugins.iter().map(|(name, own)| {
         let restart = (!own.restart.is_empty()).then(|| own.restart.over(&config.restart));
-        let PluginConfig { enabled, fail_on, traceback_policy, .. } = *own;
-        (name.clone(), PluginSettings { enabled, restart, fail_on, traceback_policy })
+        let PluginConfig { enabled, fail_on, traceback_policy, strict_config, .. } = *own;
+        let unknown_keys = match strict_config {
+            Some(false) => UnknownKeys::Ignore,
+            Some(true) | None => UnknownKeys::Refuse,
+        };
+        (name.clone(), PluginSettings { enabled, restart, fail_on, traceback_policy, unknown_keys })
     });
     Settings {
         restart: config.restart.clone(),
@@ -31,6 +36,7 @@ pub(crate) fn engine_settings(config: &Config) -> Settings {
             file_bytes: u64::from(config.logs.file_mb) << 20,
             files: config.logs.files,
         },
+        drift_detection: config.drift_detection,
         plugins: plugins.collect(),
     }
 }

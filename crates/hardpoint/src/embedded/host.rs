@@ -6,6 +6,7 @@
 use super::{Failure, Places};
 use hardpoint_engine::{Catalog, OpenError, StartEvent, StartOrder, Starter};
 use hardpoint_env::EnvEvent;
+use hardpoint_model::plugin_config::{Object, UnknownKeys};
 use hardpoint_supervisor::{Captured, Worker};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -44,7 +45,8 @@ impl Host {
         on_event: &(dyn Fn(Event) + Sync),
     ) -> Result<Worker, Failure> {
         let (installed, manifest) = self.catalog.find(plugin)?;
-        let order = StartOrder { installed, manifest, incarnation: 1, output: Captured::default() };
+        let (output, config, unknown_keys) = (Captured::default(), Object::new(), UnknownKeys::default());
+        let order = StartOrder { installed, manifest, incarnation: 1, output, config, unknown_keys };
         let tell = |step| match step {
             StartEvent::Probing => {}
             StartEvent::Environment(event) => {

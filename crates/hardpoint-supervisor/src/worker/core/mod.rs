@@ -10,20 +10,19 @@ use self::budget::Budget;
 use self::ending::{CLEANUP, Ending};
 use super::calls::{Calls, Cause, Due, Entry};
 use super::command::{CallOutput, Command, Hook, Note, Reply, Request, Work};
-use super::handshake::{Handshake, Step};
+use super::handshake::{Handshake, Known, Step};
 use super::loss::{StartFailure, WorkerLost, start_failure};
 use super::pipes::Delivery;
 use crate::end::Intent;
 use crate::limits::{CANCEL_GRACE, PREFETCH_TIMEOUT, UNASKED_PER_SECOND_MAX};
 use crate::spec::{Bounds, WorkerSpec};
 use crate::state::{WorkerEvent, WorkerState};
-use crate::tools::Tools;
 use hardpoint_model::{Category, Exit, JobError};
 use hardpoint_process::{MemorySample, Signal};
 use hardpoint_wire::limits::{CALLS_IN_FLIGHT_MAX, STREAM_CREDIT};
 use hardpoint_wire::{
-    Blob, CallFailed, CallResult, CancelPhase, FrameError, HostMessage, Item, Log, Payload, Pong, Ready,
-    Unreadable, WorkerMessage,
+    Blob, CallFailed, CallResult, CancelPhase, FrameError, HostMessage, Item, Log, Payload, Pong, Unreadable,
+    WorkerMessage,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +30,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-pub(super) type StartReply = Result<(Ready, Arc<Tools>), StartFailure>;
+pub(super) type StartReply = Result<Known, StartFailure>;
 
 /// What the actor has to do.
 #[derive(Debug)]
@@ -70,7 +69,7 @@ struct Start {
 
 impl Core {
     pub(super) fn new(spec: &WorkerSpec, reply: oneshot::Sender<StartReply>, now: Instant) -> Self {
-        let handshake = Handshake::new(&spec.plugin.name, spec.config.clone());
+        let handshake = Handshake::new(spec);
         let deadline = now + spec.bounds.startup;
         Self {
             plugin: spec.plugin.name.clone(),
@@ -223,9 +222,11 @@ impl Core {
         }
         if let Some(start) = self.start.take() {
             let failure = match start.failure {
-                Some(error) => StartFailure { error, exit: Some(Arc::clone(exit)) },
+                Some(error) => StartFailure { error, exit: Some(Arc::clone(exit)), told: None },
                 None => start_failure(&self.plugin, Arc::clone(exit)),
             };
+            let told = start.handshake.known().map(|known| known.config_schema.clone());
+            let failure = StartFailure { told, ..failure };
             self.effects.push(Effect::AnswerStart(start.reply, Box::new(Err(failure))));
         }
         self.pings.clear();
@@ -235,10 +236,10 @@ impl Core {
     fn on_step(&mut self, step: Step, now: Instant) {
         match step {
             Step::Say(message) => self.effects.push(Effect::Send(message, Vec::new())),
-            Step::Done(ready, tools) => {
-                self.bounds.adopt(&ready.tools);
+            Step::Done(known) => {
+                self.bounds.adopt(&known.ready.tools);
                 if let Some(start) = self.start.take() {
-                    self.effects.push(Effect::AnswerStart(start.reply, Box::new(Ok((*ready, tools)))));
+                    self.effects.push(Effect::AnswerStart(start.reply, Box::new(Ok(*known))));
                 }
                 self.advance(WorkerEvent::HandshakeDone);
             }
@@ -276,7 +277,12 @@ impl Core {
                 (call.tool, timeout, HostMessage::Call { id, tool, args, timeout_ms, credit, job }, blobs)
             }
             Work::Hook(hook) => {
-                let timeout = if hook == Hook::Prefetch { PREFETCH_TIMEOUT } else { self.bounds.call };
+                let timeout = match hook {
+                    Hook::Prefetch => PREFETCH_TIMEOUT,
+                    // Whatever waits before it does not make it fail.
+                    Hook::Reconfigure { .. } => self.calls.over_within(now) + self.bounds.call,
+                    Hook::Enable | Hook::Disable | Hook::ConfigOptions => self.bounds.call,
+                };
                 (hook.name().to_owned(), timeout, hook_message(id, hook), Vec::new())
             }
         };
@@ -422,7 +428,10 @@ impl Core {
 
 fn hook_message(id: u64, hook: Hook) -> HostMessage {
     match hook {
-        Hook::Reconfigure { old, new } => HostMessage::Reconfigure { id, old, new },
+        Hook::Reconfigure { old, new } => {
+            let [old, new] = [old, new].map(|config| Payload::literal(config).value);
+            HostMessage::Reconfigure { id, old, new }
+        }
         Hook::Prefetch => HostMessage::Prefetch { id },
         Hook::Enable => HostMessage::Enable { id },
         Hook::Disable => HostMessage::Disable { id },

@@ -3,10 +3,11 @@
 //! Owns the way from a plugin's name to a started worker. Must not know when anything is killed.
 
 use anyhow::{Context as _, Result};
+use hardpoint_model::plugin_config::{Layers, UnknownKeys};
 use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_supervisor::{Bounds, CallRequest, Program, Sdk, Worker, WorkerSpec};
 use hardpoint_wire::{Payload, PluginRef};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,7 +59,8 @@ impl Load {
                 incarnation: 1,
             },
             env: BTreeMap::new(),
-            config: json!({}),
+            config: Layers::default(),
+            unknown_keys: UnknownKeys::default(),
             bounds: Bounds { call: CALL_TIMEOUT, memory_bytes: MEMORY_BYTES, ..Bounds::default() },
             output: hardpoint_supervisor::Captured::default(),
         })

@@ -3,6 +3,7 @@
 //! Owns what a person sees of a live host. Must not know HTTP: [`crate::client`] asks.
 
 mod audit;
+mod config;
 mod health;
 mod logs;
 mod page;
@@ -12,6 +13,7 @@ mod verbs;
 mod watch;
 
 pub(super) use audit::{Audit, run as audit};
+pub(super) use config::{Config as PluginConfig, run as config};
 pub(super) use health::{Health, run as health};
 pub(super) use logs::{Logs, run as logs};
 pub(super) use show::{Show, run as show};

@@ -26,6 +26,8 @@ pub(super) enum Plugin {
     Health(live::Health),
     /// Everything about one plugin: health, tools, past
     Show(live::Show),
+    /// What a plugin is configured with; sets and removes keys while it runs
+    Config(live::PluginConfig),
     /// What a plugin printed and logged
     Logs(live::Logs),
     /// Start a plugin anew, whatever its state
@@ -60,6 +62,7 @@ pub(super) async fn run(plugin: Plugin, scene: Scene<'_>) -> Result<Code, Failur
         Plugin::New(args) => new::run(&args, shared, places),
         Plugin::Health(args) => live::health(args, scene).await,
         Plugin::Show(args) => live::show(args, scene).await,
+        Plugin::Config(args) => live::config(args, scene).await,
         Plugin::Logs(args) => live::logs(args, scene).await,
         Plugin::Restart(args) => live::verb(Verb::Restart, args, scene).await,
         Plugin::Load(args) => live::verb(Verb::Load, args, scene).await,
