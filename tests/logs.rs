@@ -180,7 +180,16 @@ fn a_job_of_several_stages_has_the_lines_of_all_its_plugins_in_one_order() {
     assert_eq!(lines.len(), 8, "{lines:#?}");
     assert_eq!(slice(&server, &id, "tail=3"), lines[5..]);
     let shown = asking(&server, &["job", "logs", &id]).run().stdout;
-    assert!(shown.contains("── stage 1 on other"), "{shown}");
+    assert!(shown.contains("── stage 2 on other"), "{shown}");
+    // People count from 1.
+    let second = asking(&server, &["job", "logs", &id, "--stage", "2", "--json"]).run().json();
+    assert_eq!(second, json!(slice(&server, &id, "stage=1")));
+    let fifth = asking(&server, &["job", "logs", &id, "--stage", "5"]).run();
+    assert_eq!(fifth.code, 2, "{}", fifth.stdout);
+    let expected = format!(
+        "error: job {id} has no stage 5\nhint: it has 1 (talks.stage), 2 (other.stage), 3 (talks.stage), 4 (other.stage)\n"
+    );
+    assert_eq!(fifth.stderr, expected);
     server.stop();
 }
 

@@ -94,7 +94,7 @@ impl Page {
                 // Most jobs have one stage and need one try: nothing is said about those.
                 let (stage, try_of_it) = old_attempt.map_or((0, 1), |old| (old.stage, old.attempt));
                 if stage != id.stage {
-                    parts.push(format!("stage {} on {}", id.stage, line.instance));
+                    parts.push(format!("stage {} on {}", for_people(id.stage), line.instance));
                 }
                 let expected = if stage == id.stage { try_of_it } else { 1 };
                 if id.attempt != expected {
@@ -104,7 +104,7 @@ impl Page {
             Some(id) if old_attempt != attempt => {
                 parts.push(format!("job {}", id.job_id));
                 if id.stage > 0 {
-                    parts.push(format!("stage {}", id.stage));
+                    parts.push(format!("stage {}", for_people(id.stage)));
                 }
                 if id.attempt > 1 {
                     parts.push(format!("attempt {}", id.attempt));
@@ -118,6 +118,11 @@ impl Page {
         }
         (!parts.is_empty()).then(|| format!("── {}", parts.join(", ")))
     }
+}
+
+/// People count stages from 1.
+fn for_people(stage: u32) -> u64 {
+    u64::from(stage) + 1
 }
 
 /// A line beside a result, where it is worth one: what was logged as a warning or worse, with `verbose` all that the
@@ -199,7 +204,7 @@ mod tests {
             assert_eq!(page.heading(&line(1, Some((one, attempt)))), expected);
         }
         let of_stage = |attempt| LogLine { stage: Some(1), ..line(1, Some((one, attempt))) };
-        assert_eq!(page.heading(&of_stage(1)).as_deref(), Some("── stage 1 on p"));
+        assert_eq!(page.heading(&of_stage(1)).as_deref(), Some("── stage 2 on p"));
         assert_eq!(page.heading(&of_stage(2)).as_deref(), Some("── attempt 2"));
     }
 

@@ -363,12 +363,14 @@ impl<R> Core<R> {
     }
 }
 
+/// It is accepted. What begins with the finished stages of another one waits for the stage after them.
 fn first_event(job: &Job, now: Now) -> NewEvent {
-    let instance = job.stages.first().map(|stage| stage.plugin.to_string()).unwrap_or_default();
+    let current = job.stages.iter().position(|stage| !stage.status.is_terminal()).unwrap_or_default();
+    let instance = job.stages.get(current).map(|stage| stage.plugin.to_string()).unwrap_or_default();
     NewEvent {
         job_id: job.job_id,
         plugin_instance_id: instance,
-        stage: 0,
+        stage: u32::try_from(current).unwrap_or(u32::MAX),
         timestamp: now.timestamp,
         kind: EventKind::StateTransition { from: None, to: JobStatus::Pending },
     }

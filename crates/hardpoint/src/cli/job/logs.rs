@@ -1,7 +1,7 @@
 //! `hardpoint job logs ID`: what was said for a job, and nothing else.
 
 use crate::cli::exit_code::Code;
-use crate::cli::live::Scene;
+use crate::cli::live::{Scene, patiently};
 use crate::cli::log_lines::{Choice, show};
 use crate::client::LogsOf;
 use crate::embedded::Failure;
@@ -28,8 +28,8 @@ pub(in crate::cli) struct Logs {
     /// Only so many of the last lines
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     lines: Option<u32>,
-    /// Only lines of this stage, from 0
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=65_535))]
+    /// Only lines of this stage, from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     stage: Option<u32>,
     /// Only lines of this try of a stage, from 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -39,6 +39,22 @@ pub(in crate::cli) struct Logs {
 }
 
 pub(super) async fn run(args: &Logs, scene: Scene<'_>) -> Result<Code, Failure> {
-    let of = LogsOf::Job { id: args.id, last: args.lines, stage: args.stage, attempt: args.attempt };
+    let stage = match args.stage {
+        Some(number) => Some(stage(number, args.id, scene).await?),
+        None => None,
+    };
+    let of = LogsOf::Job { id: args.id, last: args.lines, stage, attempt: args.attempt };
     show(of, &args.choice, scene).await
+}
+
+/// The stage that people count from 1, as it is in the lines.
+async fn stage(number: u32, id: JobId, scene: Scene<'_>) -> Result<u32, Failure> {
+    let job = patiently(async { scene.client()?.typed_job(id).await }).await?;
+    let index = number.saturating_sub(1);
+    if usize::try_from(index).is_ok_and(|index| index < job.stages.len()) {
+        return Ok(index);
+    }
+    let stages = (1..).zip(&job.stages).map(|(n, stage)| format!("{n} ({}.{})", stage.plugin, stage.tool));
+    let hint = format!("it has {}", stages.collect::<Vec<_>>().join(", "));
+    Err(Failure::request(format!("job {id} has no stage {number}"), hint))
 }

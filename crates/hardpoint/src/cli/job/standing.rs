@@ -48,7 +48,10 @@ impl Standing {
     /// Takes an event. What it changed, in a line, when that is worth one.
     pub(super) fn take(&mut self, event: &Event) -> Option<String> {
         match &event.kind {
-            EventKind::StateTransition { to, .. } => self.becomes(*to, event.timestamp),
+            EventKind::StateTransition { to, .. } => {
+                self.enters(event.stage);
+                self.becomes(*to, event.timestamp);
+            }
             EventKind::ProgressChanged { progress, status_message } => {
                 self.progress = Some(*progress).filter(|progress| *progress >= 0.0);
                 self.message.clone_from(status_message);
@@ -56,15 +59,12 @@ impl Standing {
             EventKind::CancelPhaseChanged { to, .. } => self.phase = Some(*to),
             EventKind::RetryStarted { exception_repr, .. } => self.failed = Some(exception_repr.clone()),
             EventKind::BlockReasonChanged { to, .. } => self.blocked.clone_from(to),
-            EventKind::SequenceAdvanced { prior_step_index, .. } => {
-                self.stage = usize::try_from(*prior_step_index).map_or(self.stage, |prior| prior + 1);
-                self.attempt = 0;
-                self.failed = None;
-                self.progress = None;
-                self.message.clear();
-            }
-            // The first stage begins with the job.
-            EventKind::PipelineMessage(PipelineMessage::PipelineStageStart { stage_index: 1.., .. }) => {
+            EventKind::SequenceAdvanced { .. } => self.enters(event.stage),
+            // A job that does not run yet says so itself, in a moment.
+            EventKind::PipelineMessage(PipelineMessage::PipelineStageStart { stage_index, .. })
+                if self.status == JobStatus::Running =>
+            {
+                self.enters(*stage_index);
                 self.becomes(JobStatus::Running, event.timestamp);
             }
             EventKind::PipelineMessage(_) | EventKind::ResourceSnapshot { .. } => return None,
@@ -82,6 +82,18 @@ impl Standing {
         let how = if *ok { "done in" } else { "failed after" };
         let took = show::duration(Duration::from_millis(*duration_ms));
         Some((*ok, format!("{}  {how} {took}", self.name_of(stage))))
+    }
+
+    /// What happens from now on is of this stage, which was tried no time yet if it is another one.
+    fn enters(&mut self, stage: u32) {
+        let stage = usize::try_from(stage).unwrap_or(self.stage);
+        if stage != self.stage {
+            self.stage = stage;
+            self.attempt = 0;
+            self.failed = None;
+            self.progress = None;
+            self.message.clear();
+        }
     }
 
     fn becomes(&mut self, status: JobStatus, at: Timestamp) {
@@ -162,15 +174,20 @@ mod tests {
         NewJob::of_pipeline(pipeline).job
     }
 
-    /// The lines of these events, one a second.
+    /// The lines of these events of the first stage, one a second.
     fn lines(tools: &[&str], kinds: Vec<EventKind>) -> Vec<String> {
+        lines_of(tools, kinds.into_iter().map(|kind| (0, kind)).collect())
+    }
+
+    /// The lines of these events, each of a stage.
+    fn lines_of(tools: &[&str], kinds: Vec<(u32, EventKind)>) -> Vec<String> {
         let job = job(tools);
         let mut standing = Standing::of(&job);
-        let taken = (1..).zip(kinds).map(|(number, kind)| {
+        let taken = (1..).zip(kinds).map(|(number, (stage, kind))| {
             let timestamp = Timestamp::from_second(number).unwrap();
             let number = u64::try_from(number).unwrap();
             let plugin_instance_id = "ocr".to_owned();
-            let event = Event { number, kind, job_id: job.job_id, plugin_instance_id, stage: 0, timestamp };
+            let event = Event { number, kind, job_id: job.job_id, plugin_instance_id, stage, timestamp };
             standing.take(&event).unwrap_or_else(|| "-".to_owned())
         });
         taken.collect()
@@ -231,13 +248,13 @@ mod tests {
         };
         let phase = |to| EventKind::CancelPhaseChanged { from: None, to };
         let kinds = vec![
-            to(Running),
-            advanced,
-            phase(CancelPhase::Cooperative),
-            phase(CancelPhase::Force),
-            phase(CancelPhase::Reloading),
-            phase(CancelPhase::Completed),
-            to(Cancelled),
+            (0, to(Running)),
+            (1, advanced),
+            (1, phase(CancelPhase::Cooperative)),
+            (1, phase(CancelPhase::Force)),
+            (1, phase(CancelPhase::Reloading)),
+            (1, phase(CancelPhase::Completed)),
+            (1, to(Cancelled)),
         ];
         let expected = [
             "[1/2] ocr.read: running",
@@ -248,7 +265,45 @@ mod tests {
             "[2/2] ocr.sort: running",
             "-",
         ];
-        assert_eq!(lines(&["read", "sort"], kinds), expected);
+        assert_eq!(lines_of(&["read", "sort"], kinds), expected);
+    }
+
+    #[test]
+    fn a_job_that_begins_with_what_was_finished_is_at_the_stage_that_runs_and_counts_its_tries_alone() {
+        use JobStatus::{Pending, Running};
+        let begins = |stage_index| {
+            EventKind::PipelineMessage(PipelineMessage::PipelineStageStart {
+                job_id: JobId::now(),
+                stage_index,
+                plugin: "ocr".to_owned(),
+                tool: "sort".to_owned(),
+                timestamp: Timestamp::UNIX_EPOCH,
+            })
+        };
+        let advanced = EventKind::SequenceAdvanced {
+            prior_job_id: JobId::now(),
+            prior_step_index: 1,
+            prior_success: true,
+        };
+        let kinds = vec![
+            (1, to(Pending)),
+            (1, begins(1)),
+            (1, to(Running)),
+            (1, to(Pending)),
+            (1, to(Running)),
+            (2, advanced),
+            (2, begins(2)),
+        ];
+        let expected = [
+            "[2/3] ocr.sort: pending",
+            "-",
+            "[2/3] ocr.sort: running",
+            "[2/3] ocr.sort: pending",
+            "[2/3] ocr.sort: running, try 2",
+            "[3/3] ocr.show: running",
+            "[3/3] ocr.show: running",
+        ];
+        assert_eq!(lines_of(&["read", "sort", "show"], kinds), expected);
     }
 
     #[test]
