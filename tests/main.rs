@@ -45,6 +45,7 @@ mod neighbours;
 mod page;
 mod pipelines;
 mod plugin_config;
+mod pipelines_check;
 mod probes;
 mod probes_gpu;
 mod probes_packages;

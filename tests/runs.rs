@@ -49,9 +49,75 @@ fn a_stage_has_arguments_of_its_own_from_the_input_and_from_stages_before() {
     // The other one looks like a number, and is the text that its argument is to be.
     let answer = alone(&["run", &file, "--input", "text=ab", "--input", "other=123", "--json"]);
     assert_eq!(answer.json(), json!({"ok": true, "result": "ababab", "stages_executed": 3}));
-    let unknown = alone(&["run", &file, "--input", "text=ab", "--input", "others=123"]);
+    let misspelt = alone(&["run", &file, "--input", "text=ab", "--input", "others=123"]);
+    assert_eq!(misspelt.code, 2);
+    assert!(misspelt.stderr.contains("`/input/other` is not in the input"), "{}", misspelt.stderr);
+    assert!(misspelt.stderr.contains("; it has `others`, `text`"), "{}", misspelt.stderr);
+    let with = ["--input", "text=ab", "--input", "other=1", "--input", "others=123"];
+    let unknown = alone(&[&["run", &file], &with[..]].concat());
     assert_eq!(unknown.code, 2);
     assert!(unknown.stderr.contains("no stage of this pipeline takes an input called `others`"));
+}
+
+#[test]
+fn every_mistake_of_a_run_is_told_once_with_its_stage_and_what_can_be_found_without_workers_before_any_starts()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let shout = |from: &str| json!({"plugin": "relay", "tool": "shout", "args": {"text": {"$from": from}}});
+    let unstarted = json!([
+        {"plugin": "nobody", "tool": "t"},
+        shout("/stages/2"),
+        shout("/input/gone"),
+        {"plugin": "import_error", "tool": "t"},
+    ]);
+    let answer = alone(&["run", &pipeline(folder.path(), &unstarted), "--input", "text=a"]);
+    let expected = [
+        "error: the pipeline has 3 mistakes",
+        "  stage 1 (nobody.t): there is no plugin `nobody`",
+        "  stage 2 (relay.shout): `/stages/2` is stage 3 (relay.shout), which does not come before it",
+        "    hint: `/stages/0` is stage 1, the only one before it",
+        "  stage 3 (relay.shout): `/input/gone` is not in the input",
+        "    hint: give it with `--input gone=VALUE`, in a request as `gone` of `input`; it has `text`",
+    ];
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
+    for line in expected {
+        assert_eq!(
+            answer.stderr.lines().filter(|told| *told == line).count(),
+            1,
+            "{line}\n{}",
+            answer.stderr
+        );
+    }
+    assert!(!answer.stderr.contains("ready in process"), "{}", answer.stderr);
+
+    let started = json!([stage("begin", &json!({"size": "big"})), stage("gone", &json!({}))]);
+    let file = pipeline(folder.path(), &started);
+    let answer = alone(&["run", &file, "--input", "text=a", "--json"]).json();
+    let pointers: Vec<&Value> = answer["errors"].as_array().unwrap().iter().map(|e| &e["pointer"]).collect();
+    assert_eq!(json!(pointers), json!(["/stages/0/config/size", "/stages/1/tool"]), "{answer:#}");
+}
+
+#[test]
+fn the_input_is_read_before_anything_starts_and_its_names_are_the_same_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = pipeline(folder.path(), &json!([stage("shout", &json!({}))]));
+    let input = folder.path().join("input.json");
+    let with = |text: &str| {
+        fs::write(&input, text).unwrap();
+        alone(&["run", &file, "--input-json", input.to_str().unwrap()])
+    };
+    for (text, words) in [("{", "is not JSON"), ("[]", "is not a JSON object")] {
+        let answer = with(text);
+        assert_eq!(answer.code, 2, "{}", answer.stderr);
+        assert!(
+            answer.stderr.contains(words) && !answer.stderr.contains("ready in process"),
+            "{}",
+            answer.stderr
+        );
+    }
+    let unknown = with(r#"{"text": "a", "other": 1}"#).stderr;
+    assert!(unknown.contains("no stage of this pipeline takes an input called `other`"), "{unknown}");
+    assert!(unknown.contains("hint: stage 1 (relay.shout) takes `text`"), "{unknown}");
 }
 
 #[test]

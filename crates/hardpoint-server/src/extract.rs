@@ -53,7 +53,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Problem> {
     serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).map_err(|e| {
         let detail = e.to_string();
-        let mistake = Mistake { pointer: "/".to_owned(), detail: detail.clone() };
+        let mistake = Mistake::at("/", detail.clone());
         Problem::new(Code::BadQuery, detail).errors(vec![mistake])
     })
 }

@@ -112,6 +112,15 @@ pub(crate) struct Mistake {
     pub(crate) pointer: String,
     /// What is wrong there.
     pub(crate) detail: String,
+    /// What to do about it, where that is not the same for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+}
+
+impl Mistake {
+    pub(crate) fn at(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into(), hint: None }
+    }
 }
 
 /// Why a request brought nothing: RFC 9457, with a stable `code`.
@@ -165,7 +174,7 @@ impl Problem {
     /// One mistake at one place.
     pub(crate) fn at(self, pointer: impl Into<String>) -> Self {
         let detail = self.detail.clone();
-        self.errors(vec![Mistake { pointer: pointer.into(), detail }])
+        self.errors(vec![Mistake::at(pointer, detail)])
     }
 
     pub(crate) fn retry_after(mut self, after: Option<Duration>) -> Self {

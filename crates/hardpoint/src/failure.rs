@@ -3,6 +3,8 @@
 //! Owns the kinds, their words and their JSON. Must not know exit codes.
 
 use crate::client::{Kind, Refused};
+use crate::mistakes::{Told, told};
+use hardpoint_engine::jobs::Mistake;
 use hardpoint_engine::probe;
 use hardpoint_engine::{CatalogError, StartError};
 use hardpoint_env::EnvError;
@@ -21,6 +23,8 @@ pub(crate) enum Failure {
     Request { message: String, hint: String },
     /// A manifest or pipeline has mistakes.
     Diagnostics(Diagnostics),
+    /// A pipeline is well formed and cannot work.
+    Mistakes(Vec<Mistake>),
     /// An environment could not be built.
     Environment(EnvError),
     /// A plugin could not be started.
@@ -52,6 +56,7 @@ impl Failure {
         match self {
             Self::Request { hint, .. } | Self::Unreachable { hint, .. } => Some(hint.clone()),
             Self::Refused(refused) => refused.hint.clone(),
+            Self::Mistakes(found) => Some(of_mistakes(found).1),
             Self::Environment(error) => Some(error.hint()),
             Self::NotStarted { plugin, error } => error.hint(plugin),
             Self::Store(error) => Some(error.hint().to_owned()),
@@ -62,7 +67,7 @@ impl Failure {
     /// The same for scripts.
     pub(crate) fn to_json(&self) -> Value {
         let (error_type, category) = match self {
-            Self::Request { .. } => ("InvalidRequest", Category::UserInput),
+            Self::Request { .. } | Self::Mistakes(_) => ("InvalidRequest", Category::UserInput),
             Self::Diagnostics(_) => ("InvalidFile", Category::UserInput),
             Self::Environment(_) => ("EnvironmentError", Category::Fatal),
             Self::NotStarted { error, .. } => match &**error {
@@ -84,6 +89,12 @@ impl Failure {
             // What the server says is the better word, but the hint is for whoever sits here.
             fields.extend(refused.document.as_object().cloned().unwrap_or_default());
             fields.insert("hint".to_owned(), json!(refused.hint));
+        }
+        if let (Self::Mistakes(found), Some(fields)) = (self, document.as_object_mut()) {
+            let errors = found
+                .iter()
+                .map(|found| json!({"pointer": found.pointer, "detail": found.message, "hint": found.hint}));
+            fields.insert("errors".to_owned(), errors.collect());
         }
         if let (Some(failure), Some(fields)) = (of_worker, document.as_object_mut()) {
             if let Some(exit) = &failure.exit {
@@ -112,6 +123,7 @@ impl fmt::Display for Failure {
             }
             Self::Refused(refused) => f.write_str(&refused.message),
             Self::Diagnostics(diagnostics) => diagnostics.fmt(f),
+            Self::Mistakes(found) => f.write_str(&of_mistakes(found).0),
             Self::Environment(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::NotStarted { plugin, error } => match &**error {
@@ -127,6 +139,11 @@ impl fmt::Display for Failure {
             Self::Interrupted => f.write_str("interrupted"),
         }
     }
+}
+
+fn of_mistakes(found: &[Mistake]) -> (String, String) {
+    let found = found.iter().map(|found| Told { message: &found.message, hint: &found.hint });
+    told(&found.collect::<Vec<_>>())
 }
 
 fn of_refusal(kind: Kind) -> (&'static str, Category) {

@@ -10,6 +10,7 @@ mod client;
 mod configuration;
 mod embedded;
 mod failure;
+mod mistakes;
 mod serve;
 
 use hardpoint_engine::probe;

@@ -64,9 +64,8 @@ impl Known {
     /// A value with every reference in it replaced by what it stands for.
     fn filled(&self, value: &Value, stage: usize, document: &Document) -> Result<Payload, JobError> {
         if let Some(reference) = Reference::of(value, stage) {
-            let reference = reference.map_err(|e| wrong(&e.to_string()))?;
-            let found = self.find(&reference, document);
-            return found.ok_or_else(|| wrong(&format!("{value} stands for something that is not there")));
+            let reference = reference.map_err(|e| wrong(e.to_string()))?;
+            return self.find(&reference, document).ok_or_else(|| wrong(self.gone(&reference, document)));
         }
         match value {
             Value::Array(items) => {
@@ -81,6 +80,35 @@ impl Known {
             }
             Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
                 values::arguments(value.clone())
+            }
+        }
+    }
+
+    /// Why a reference stands for nothing, and what there is instead.
+    fn gone(&self, reference: &Reference, document: &Document) -> String {
+        let names = |names: &mut dyn Iterator<Item = &String>| {
+            let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+            if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+        };
+        match reference {
+            Reference::Input(_) => {
+                format!("`{reference}` is not there: the input has {}", names(&mut self.input.keys()))
+            }
+            Reference::Document(_) => {
+                format!("`{reference}` is not there: what is passed on has {}", names(&mut document.keys()))
+            }
+            Reference::Stage(of, _) => {
+                let stage = of.saturating_add(1);
+                let Some(output) = self.outputs.get(*of).and_then(Option::as_ref) else {
+                    return format!("`{reference}` is not there: stage {stage} failed");
+                };
+                match output.clone().into_fields() {
+                    Some(fields) => {
+                        let brought = names(&mut fields.iter().map(|(name, _)| name));
+                        format!("`{reference}` is not there: stage {stage} returned {brought}")
+                    }
+                    None => format!("`{reference}` is not there: what stage {stage} returned has no fields"),
+                }
             }
         }
     }
@@ -127,8 +155,8 @@ fn not_an_object(stage: &Stage) -> JobError {
     JobError::new(Category::UserInput, "InvalidOutput", message).of_plugin(stage.plugin.plugin.as_str())
 }
 
-fn wrong(why: &str) -> JobError {
-    JobError::new(Category::UserInput, "InvalidArgument", why.to_owned())
+fn wrong(why: String) -> JobError {
+    JobError::new(Category::UserInput, "InvalidArgument", why)
 }
 
 #[cfg(test)]
@@ -180,9 +208,22 @@ mod tests {
             "image": {"$from": "/input/image"}, "all": [{"$from": "/stages/0"}, {"$from": "/document/text"}], "n": 3}}"#;
         let outputs = [json!({"boxes": [1]}), json!({"text": "b"})];
         check("output", last, &outputs, &json!({"image": 1, "all": [{"boxes": [1]}, "b"], "n": 3}));
-        let missing = r#"{"plugin": "c", "tool": "t", "args": {"a": {"$from": "/stages/1/gone"}}}"#;
-        let error = known(&json!({}), &outputs).arguments(&pipeline("output", missing), None).unwrap_err();
-        assert!(error.message.contains("/stages/1/gone"), "{error}");
+    }
+
+    #[test]
+    fn a_reference_to_what_is_not_there_says_what_is() {
+        let check = |from: &str, outputs: &[Value], expected: &str| {
+            let last = json!({"plugin": "c", "tool": "t", "args": {"a": {"$from": from}}}).to_string();
+            let known = known(&json!({"page": 1}), outputs);
+            let error = known.arguments(&pipeline("output", &last), None).unwrap_err();
+            assert_eq!(error.message, format!("`{from}` is not there: {expected}"));
+        };
+        let outputs = [json!(["no", "names"]), json!({"text": "b", "boxes": []})];
+        check("/stages/1/gone", &outputs, "stage 2 returned `boxes`, `text`");
+        check("/stages/0/gone", &outputs, "what stage 1 returned has no fields");
+        check("/stages/0/gone", &[Value::Null, json!({})], "stage 1 failed");
+        check("/input/gone", &outputs, "the input has `page`");
+        check("/document/gone", &outputs, "what is passed on has `boxes`, `text`");
     }
 
     #[test]

@@ -25,7 +25,7 @@ mod usage;
 mod values;
 
 pub use self::core::JobRefusal;
-pub use check::Mistake;
+pub use check::{Mistake, check_installed};
 pub use events::{Followed, Following};
 pub use fold::Document;
 pub use forget::OutputsKept;

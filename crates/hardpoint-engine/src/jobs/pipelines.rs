@@ -2,7 +2,7 @@
 //!
 //! Owns names and versions. Must not know HTTP.
 
-use super::check::{self, Mistake};
+use super::check::{self, Mistake, Plugins};
 use super::{Jobs, limits::PIPELINES_MAX};
 use hardpoint_model::Pipeline;
 use hardpoint_store::{Op, PipelineRuns, SavedPipeline, StoreError};
@@ -48,7 +48,7 @@ impl Jobs {
     ) -> Result<Vec<Mistake>, StoreError> {
         let saved: BTreeSet<String> =
             self.shared.store.saved_pipelines().await?.into_iter().map(|saved| saved.id).collect();
-        Ok(check::check(&self.engine, pipeline, &saved, input))
+        Ok(check::check(&Plugins::Of(&self.engine), pipeline, &saved, input))
     }
 
     /// Saves a pipeline under a name. When this returns, it is on disk.

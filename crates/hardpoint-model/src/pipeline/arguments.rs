@@ -3,6 +3,7 @@
 //! Owns what they look like and what they may name. Must not know the values.
 
 use serde_json::{Map, Value};
+use std::fmt;
 
 /// What stands for a part of something else.
 const FROM: &str = "$from";
@@ -25,8 +26,27 @@ pub enum ReferenceError {
     #[error("`$from` must be `/input/NAME`, `/document/NAME`, `/stages/N` or `/stages/N/NAME`, got `{0}`")]
     Form(String),
     /// It names a stage that is not over by then.
-    #[error("`$from` names stage {0}, which is not before this one")]
-    Later(usize),
+    #[error("`{reference}` is stage {}, which does not come before stage {}; `/stages/0` is the first", of.saturating_add(1), stage.saturating_add(1))]
+    Later {
+        /// The reference.
+        reference: Reference,
+        /// The stage that it names, from 0.
+        of: usize,
+        /// The stage that it is an argument of, from 0.
+        stage: usize,
+    },
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
+        match self {
+            Self::Input(name) => write!(f, "/input/{}", escaped(name)),
+            Self::Document(name) => write!(f, "/document/{}", escaped(name)),
+            Self::Stage(stage, None) => write!(f, "/stages/{stage}"),
+            Self::Stage(stage, Some(name)) => write!(f, "/stages/{stage}/{}", escaped(name)),
+        }
+    }
 }
 
 impl Reference {
@@ -38,7 +58,7 @@ impl Reference {
         let Some(text) = named.as_str() else { return Some(Err(form())) };
         let reference = Self::parse(text).ok_or_else(form);
         Some(reference.and_then(|reference| match reference {
-            Self::Stage(of, _) if of >= stage => Err(ReferenceError::Later(of)),
+            Self::Stage(of, _) if of >= stage => Err(ReferenceError::Later { reference, of, stage }),
             fine => Ok(fine),
         }))
     }
@@ -70,7 +90,10 @@ mod tests {
         assert_eq!(of("/document/a~1b"), Ok(Reference::Document("a/b".to_owned())));
         assert_eq!(of("/stages/1"), Ok(Reference::Stage(1, None)));
         assert_eq!(of("/stages/0/text"), Ok(Reference::Stage(0, Some("text".to_owned()))));
-        assert_eq!(of("/stages/2/text"), Err(ReferenceError::Later(2)));
+        let later = of("/stages/2/a~1b").unwrap_err();
+        let told =
+            "`/stages/2/a~1b` is stage 3, which does not come before stage 3; `/stages/0` is the first";
+        assert_eq!(later.to_string(), told);
         for wrong in ["", "input", "/input", "/input/a/b", "/stages/x/y", "/stages/0/a/b", "/else/a"] {
             assert_eq!(of(wrong), Err(ReferenceError::Form(wrong.to_owned())), "{wrong}");
         }

@@ -11,9 +11,8 @@ pub(crate) fn definition(value: Value, at: &str) -> Result<Pipeline, Problem> {
     of_value(value).map_err(|errors| {
         let detail = errors.first().map_or_else(String::new, |error| error.message.clone());
         let hint = errors.iter().find_map(|error| error.hint.clone());
-        let mistakes = errors
-            .into_iter()
-            .map(|error| Mistake { pointer: format!("{at}{}", error.pointer), detail: error.message });
+        let mistakes =
+            errors.into_iter().map(|error| Mistake::at(format!("{at}{}", error.pointer), error.message));
         let problem = Problem::new(Code::BadBody, detail).errors(mistakes.collect());
         problem.hint(hint.unwrap_or_else(|| "docs/reference/pipelines.md describes every field".to_owned()))
     })
@@ -25,7 +24,8 @@ pub(crate) fn mistakes(found: Vec<jobs::Mistake>, at: &str) -> Problem {
     let hint = found.first().map_or_else(String::new, |mistake| mistake.hint.clone());
     let mistakes = found.into_iter().map(|mistake| Mistake {
         pointer: format!("{at}{}", mistake.pointer),
-        detail: format!("{}: {}", mistake.message, mistake.hint),
+        detail: mistake.message,
+        hint: Some(mistake.hint),
     });
     Problem::new(Code::PipelineInvalid, detail).hint(hint).errors(mistakes.collect())
 }

@@ -35,7 +35,7 @@ impl WaitQuery {
             return Ok(Duration::from_secs_f64(seconds));
         }
         let detail = format!("`wait_seconds` must be from 0 to {SETTLE_SECONDS_MAX}");
-        let mistake = Mistake { pointer: "/wait_seconds".to_owned(), detail: detail.clone() };
+        let mistake = Mistake::at("/wait_seconds", detail.clone());
         Err(Problem::new(Code::BadQuery, detail).errors(vec![mistake]))
     }
 }

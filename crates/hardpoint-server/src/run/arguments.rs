@@ -172,12 +172,9 @@ fn check_blobs(args: &Payload, place: &str) -> Result<(), Problem> {
     if args.blobs.len() <= BLOBS_MAX && shared <= BLOB_FDS_MAX {
         return Ok(());
     }
-    let mistake = Mistake {
-        pointer: place.to_owned(),
-        detail: format!(
-            "a call carries {BLOBS_MAX} binary values at most, and {BLOB_FDS_MAX} of 64 KiB and more"
-        ),
-    };
+    let detail =
+        format!("a call carries {BLOBS_MAX} binary values at most, and {BLOB_FDS_MAX} of 64 KiB and more");
+    let mistake = Mistake::at(place, detail);
     Err(Problem::new(Code::ArgumentsTooLarge, mistake.detail.clone()).errors(vec![mistake]))
 }
 

@@ -46,9 +46,8 @@ fn misfit(plugin: &PluginView, tool: &str, mistakes: Vec<FieldError>) -> Misfit 
     let hint =
         mistakes.iter().find_map(|mistake| mistake.hint.clone()).unwrap_or_else(|| what_it_takes(name));
     let fields = mistakes.iter().map(|mistake| mistake.field.clone()).collect();
-    let errors = mistakes
-        .into_iter()
-        .map(|mistake| Mistake { pointer: format!("/args{}", mistake.pointer), detail: mistake.message });
+    let errors =
+        mistakes.into_iter().map(|mistake| Mistake::at(format!("/args{}", mistake.pointer), mistake.message));
     let problem = Problem::new(Code::ArgumentsInvalid, detail).hint(hint).errors(errors.collect());
     Misfit { problem, error_type: "InputError", fields: Some(fields) }
 }

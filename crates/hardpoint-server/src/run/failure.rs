@@ -54,10 +54,11 @@ impl Subject {
     fn broke(&self, failed: CallFailed) -> Box<FailedRun> {
         let CallFailed { error, exit_reason, took } = failed;
         let code = status::of_failed(&error, exit_reason.as_ref());
-        let errors = error.fields_invalid.iter().flatten().map(|field| Mistake {
-            pointer: format!("/args/{}", escaped(field)),
-            detail: error.message.clone(),
-        });
+        let errors = error
+            .fields_invalid
+            .iter()
+            .flatten()
+            .map(|field| Mistake::at(format!("/args/{}", escaped(field)), error.message.clone()));
         let after = error.retry_after_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let busy = (code == Code::PluginBusy).then_some(BUSY);
         // What a plugin raises may be as short as a number: whose words these are is said before them.

@@ -30,7 +30,7 @@ pub(super) enum Code {
 impl Code {
     pub(super) fn of(failure: &Failure) -> Self {
         match failure {
-            Failure::Request { .. } | Failure::Diagnostics(_) => Self::Request,
+            Failure::Request { .. } | Failure::Diagnostics(_) | Failure::Mistakes(_) => Self::Request,
             Failure::Environment(_) => Self::Environment,
             Failure::NotStarted { error, .. } => match &**error {
                 StartError::Lock(_) => Self::Request,

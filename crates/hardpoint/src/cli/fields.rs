@@ -6,6 +6,7 @@
 use crate::embedded::{Document, Failure};
 use hardpoint_wire::{Blob, Payload};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::str::FromStr;
@@ -48,16 +49,15 @@ enum Kind {
 }
 
 /// Types the fields, each by the schema that `schema_of` knows for its name.
-fn typed<'a>(fields: &[Field], schema_of: impl Fn(&str) -> Option<&'a Value>) -> Result<Document, Failure> {
-    let mut document = Document::new();
-    for field in fields {
+pub(super) fn typed<'a>(
+    fields: &[Field],
+    schema_of: impl Fn(&str) -> Option<&'a Value>,
+) -> Result<Document, Failure> {
+    let typed = fields.iter().map(|field| {
         let kind = schema_of(&field.name).map_or(Kind::Unknown, kind_of);
-        if document.insert(field.name.clone(), field.value(kind)?).is_some() {
-            let message = format!("`{}` is given twice", field.name);
-            return Err(Failure::request(message, "give every argument once; a list is written as JSON"));
-        }
-    }
-    Ok(document)
+        Ok((field.name.clone(), field.value(kind)?))
+    });
+    typed.collect()
 }
 
 /// Files that cannot be read are found out before anything is started.
@@ -85,13 +85,26 @@ pub(super) fn document<'a>(
     fields: &[Field],
     schema_of: impl Fn(&str) -> Option<&'a Value>,
 ) -> Result<Document, Failure> {
-    let mut document = file.map(from_json_file).transpose()?.unwrap_or_default();
-    for (name, value) in typed(fields, schema_of)? {
-        if document.contains_key(&name) {
+    let mut document = read_json(file, fields)?;
+    document.extend(typed(fields, schema_of)?);
+    Ok(document)
+}
+
+/// The fields of the JSON file, if one is named. What is wrong with them or with the names of the others is found out
+/// before anything is started.
+pub(super) fn read_json(file: Option<&str>, fields: &[Field]) -> Result<Document, Failure> {
+    check_files(fields)?;
+    let document = file.map(from_json_file).transpose()?.unwrap_or_default();
+    let mut names = BTreeSet::new();
+    for Field { name, .. } in fields {
+        if document.contains_key(name) {
             let message = format!("`{name}` is given twice: in the file and as an argument");
             return Err(Failure::request(message, "leave one of them out"));
         }
-        document.insert(name, value);
+        if !names.insert(name) {
+            let message = format!("`{name}` is given twice");
+            return Err(Failure::request(message, "give every argument once; a list is written as JSON"));
+        }
     }
     Ok(document)
 }

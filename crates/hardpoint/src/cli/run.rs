@@ -5,7 +5,7 @@ use super::interrupt::{STOP_GRACE, interrupted, stop};
 use super::job::View;
 use super::live::Scene;
 use super::log_lines::aside;
-use super::pipeline::{self, Input, Order, RunEnd, Shown};
+use super::pipeline::{self, Given, Input, Order, RunEnd, Shown};
 use super::progress::Progress;
 use super::told::Door;
 use super::{files, terminal};
@@ -40,7 +40,7 @@ pub(super) struct Run {
 
 pub(super) async fn run(args: Run, scene: Scene<'_>) -> Result<Code, Failure> {
     files::check_out(args.out.as_deref())?;
-    args.input.check_files()?;
+    let input = args.input.read()?;
     let pipeline = pipeline::read(&args.pipeline)?;
     let name = pipeline::name_of(&pipeline, &args.pipeline);
     if scene.shared.server.is_some() {
@@ -49,7 +49,7 @@ pub(super) async fn run(args: Run, scene: Scene<'_>) -> Result<Code, Failure> {
             pipeline: &pipeline,
             saved: None,
             name: &name,
-            input: &args.input,
+            input: &input,
             priority: 0,
             key: None,
             no_wait: false,
@@ -58,7 +58,7 @@ pub(super) async fn run(args: Run, scene: Scene<'_>) -> Result<Code, Failure> {
         return pipeline::on_server(order, scene).await;
     }
     let began = Instant::now();
-    let (end, input) = here(&args.input, &pipeline, scene).await?;
+    let (end, input) = here(&input, &pipeline, scene).await?;
     let shown = Shown {
         name: &name,
         out: args.out.as_deref(),
@@ -72,9 +72,13 @@ pub(super) async fn run(args: Run, scene: Scene<'_>) -> Result<Code, Failure> {
 }
 
 /// In a host of our own, of which nothing is left when this returns.
-async fn here(input: &Input, pipeline: &Pipeline, scene: Scene<'_>) -> Result<(RunEnd, Document), Failure> {
+async fn here(
+    input: &Given<'_>,
+    pipeline: &Pipeline,
+    scene: Scene<'_>,
+) -> Result<(RunEnd, Document), Failure> {
     let mut wish_to_end = pin!(interrupted());
-    let host = PrivateHost::open(scene.places, scene.config, pipeline, STOP_GRACE).await?;
+    let host = PrivateHost::open(scene.places, scene.config, pipeline, &input.names(), STOP_GRACE).await?;
     let progress = Progress::new(scene.shared.json, scene.shared.verbose > 0).for_pipeline(pipeline);
     let worked = tokio::select! {
         worked = work(&host, input, pipeline, &progress, scene) => Some(worked),
@@ -93,7 +97,7 @@ async fn here(input: &Input, pipeline: &Pipeline, scene: Scene<'_>) -> Result<(R
 
 async fn work(
     host: &PrivateHost,
-    input: &Input,
+    input: &Given<'_>,
     pipeline: &Pipeline,
     progress: &Progress,
     scene: Scene<'_>,
@@ -103,6 +107,7 @@ async fn work(
         Step::Ready(view) => view.worker().into_iter().for_each(|worker| progress.started(plugin, worker)),
     };
     host.ready(&started).await?;
+    host.check(pipeline, &input.names()).await?;
     let input = input.document(pipeline, &host.schemas(pipeline))?;
     let job = host.submit(pipeline.clone(), input.clone()).await?;
     let job = until_over(host, &job, scene.shared.json).await?;

@@ -3,6 +3,7 @@
 //! Owns what a code or a status means for whoever asked. Must not know how it is shown.
 
 use super::Target;
+use crate::mistakes::{Told, told};
 use hardpoint_model::{Category, ExitReason, JobError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -43,6 +44,9 @@ impl Refused {
             }
             _ => with_mistakes(&detail, &document),
         };
+        if let Some((message, hint)) = of_pipeline(&document) {
+            return Self { kind, message, hint: Some(hint), document };
+        }
         let hint = match status {
             401 => Some(token_hint(target)),
             _ => command(&document).or_else(|| text("hint")),
@@ -110,6 +114,19 @@ fn kind(status: u16, code: &str) -> Kind {
         (_, 500..) => Kind::Bug,
         (_, _) => Kind::Request,
     }
+}
+
+/// A pipeline that cannot work: every mistake with its remedy.
+fn of_pipeline(document: &Value) -> Option<(String, String)> {
+    if document.get("code")? != "pipeline_invalid" {
+        return None;
+    }
+    let mistakes = document.get("errors")?.as_array()?.iter();
+    let mistakes = mistakes.map(|one| Told {
+        message: one.get("detail").and_then(Value::as_str).unwrap_or_default(),
+        hint: one.get("hint").and_then(Value::as_str).unwrap_or_default(),
+    });
+    Some(told(&mistakes.collect::<Vec<_>>()))
 }
 
 /// The detail, and each mistake that it does not name itself.

@@ -11,8 +11,8 @@
 use super::{Document, Failure, Places, open_starter};
 use crate::assembly::{Assembly, Parts};
 use crate::configuration::{engine_settings, job_settings};
-use hardpoint_engine::jobs::{Followed, Following, JobSettings, Mistake, Outcome, Submission, SubmitError};
-use hardpoint_engine::jobs::{JobRefusal, WhenDown, Work};
+use hardpoint_engine::jobs::{Followed, Following, JobSettings, Outcome, Submission, SubmitError};
+use hardpoint_engine::jobs::{JobRefusal, WhenDown, Work, check_installed};
 use hardpoint_engine::limits::SETTLE_LOOK;
 use hardpoint_engine::logs::{LogFilter, Start};
 use hardpoint_engine::{Catalog, Decisions, PluginView};
@@ -42,16 +42,22 @@ pub(crate) enum Step<'a> {
 }
 
 impl PrivateHost {
-    /// Begins to start the plugins that the pipeline names.
+    /// Begins to start the plugins that the pipeline names, unless it is certain already that it cannot work. `input`:
+    /// the names of what it will be given.
     pub(crate) async fn open(
         places: &Places,
         config: &Config,
         pipeline: &Pipeline,
+        input: &BTreeSet<String>,
         cancel_grace: Duration,
     ) -> Result<Self, Failure> {
         let names = pipeline.stages.iter().map(|stage| stage.plugin.plugin.to_string());
         let plugins: BTreeSet<String> = names.collect();
         let catalog = Catalog::read(&places.plugins)?;
+        let mistakes = check_installed(&catalog, pipeline, input);
+        if !mistakes.is_empty() {
+            return Err(Failure::Mistakes(mistakes));
+        }
         for name in &plugins {
             catalog.find(name)?;
         }
@@ -114,6 +120,12 @@ impl PrivateHost {
         };
         let stages = pipeline.stages.iter();
         stages.map(|stage| schema(&stage.plugin.to_string(), &stage.tool)).collect()
+    }
+
+    /// Everything that is certain to go wrong, now that it is known what the tools take and return.
+    pub(crate) async fn check(&self, pipeline: &Pipeline, input: &BTreeSet<String>) -> Result<(), Failure> {
+        let mistakes = self.assembly.jobs.check(pipeline, Some(input)).await?;
+        if mistakes.is_empty() { Ok(()) } else { Err(Failure::Mistakes(mistakes)) }
     }
 
     /// Hands the run in.
@@ -213,7 +225,7 @@ fn not_started(plugin: &PluginView) -> Option<Failure> {
 
 fn of_refusal(error: SubmitError) -> Failure {
     match error {
-        SubmitError::Pipeline(mistakes) => of_mistakes(&mistakes),
+        SubmitError::Pipeline(mistakes) => Failure::Mistakes(mistakes),
         SubmitError::Queue(JobRefusal::Store(error)) => Failure::Store(error),
         SubmitError::TooLarge => Failure::request(
             error.to_string(),
@@ -221,15 +233,4 @@ fn of_refusal(error: SubmitError) -> Failure {
         ),
         other => Failure::host("the run was not accepted", &other),
     }
-}
-
-/// All of them, the first one with its remedy.
-fn of_mistakes(mistakes: &[Mistake]) -> Failure {
-    let Some((first, rest)) = mistakes.split_first() else {
-        return Failure::Host { message: "the pipeline was refused without a reason".to_owned() };
-    };
-    let message = rest
-        .iter()
-        .fold(first.message.clone(), |text, next| format!("{text}\n  {}: {}", next.pointer, next.message));
-    Failure::request(message, first.hint.clone())
 }

@@ -96,6 +96,7 @@ fn may_pass(failure: &Failure) -> bool {
         Failure::Refused(refused) => refused.kind == Kind::Server,
         Failure::Request { .. }
         | Failure::Diagnostics(_)
+        | Failure::Mistakes(_)
         | Failure::Environment(_)
         | Failure::NotStarted { .. }
         | Failure::Store(_)

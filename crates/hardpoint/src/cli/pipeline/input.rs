@@ -8,6 +8,7 @@ use clap::Args;
 use hardpoint_model::Pipeline;
 use hardpoint_model::pipeline::{Reference, Stage, takes};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What a run is given.
 #[derive(Debug, Args)]
@@ -17,6 +18,13 @@ pub(in crate::cli) struct Input {
     /// Input from a JSON object in a file, or `-` for stdin; `{"$bytes": base64}` is binary
     #[arg(long, value_name = "FILE")]
     input_json: Option<String>,
+}
+
+/// The input of a run, read: what is wrong with it besides its types has been found.
+pub(in crate::cli) struct Given<'a> {
+    /// From the JSON file.
+    json: Document,
+    fields: &'a [Field],
 }
 
 /// How a stage takes a value.
@@ -29,13 +37,26 @@ enum Taken<'a> {
 }
 
 impl Input {
-    /// Finds out before anything is started whether files can be read.
-    pub(in crate::cli) fn check_files(&self) -> Result<(), Failure> {
-        fields::check_files(&self.input)
+    /// Reads what there is to read, before anything is started.
+    pub(in crate::cli) fn read(&self) -> Result<Given<'_>, Failure> {
+        let json = fields::read_json(self.input_json.as_deref(), &self.input)?;
+        Ok(Given { json, fields: &self.input })
+    }
+}
+
+impl Given<'_> {
+    /// What is given, by name.
+    pub(in crate::cli) fn names(&self) -> BTreeSet<String> {
+        self.json
+            .keys()
+            .map(String::as_str)
+            .chain(self.fields.iter().map(Field::name))
+            .map(str::to_owned)
+            .collect()
     }
 
-    /// The values, each typed by the first stage that takes one of its name. `schemas`: what the tools of the stages
-    /// take, where it is known.
+    /// The values, those of the command line typed by the first stage that takes one of its name. `schemas`: what the
+    /// tools of the stages take, where it is known.
     pub(in crate::cli) fn document(
         &self,
         pipeline: &Pipeline,
@@ -47,10 +68,10 @@ impl Input {
                 .map(|(index, (stage, schema))| taken(name, stage, index, schema.as_ref()))
                 .collect::<Vec<_>>()
         };
-        let is_unknown = |field: &&Field| taken(field.name()).iter().all(|taken| matches!(taken, Taken::Not));
-        if let Some(unknown) = self.input.iter().find(is_unknown) {
-            let message = format!("no stage of this pipeline takes an input called `{}`", unknown.name());
-            return Err(Failure::request(message, format!("its stages take {}", all_names(schemas))));
+        let is_unknown = |name: &String| taken(name).iter().all(|taken| matches!(taken, Taken::Not));
+        if let Some(unknown) = self.names().into_iter().find(is_unknown) {
+            let message = format!("no stage of this pipeline takes an input called `{unknown}`");
+            return Err(Failure::request(message, all_names(pipeline, schemas)));
         }
         let schema_of = |name: &str| {
             taken(name).into_iter().find_map(|taken| match taken {
@@ -58,7 +79,9 @@ impl Input {
                 Taken::Somehow | Taken::Not => None,
             })
         };
-        fields::document(self.input_json.as_deref(), &self.input, schema_of)
+        let mut document = self.json.clone();
+        document.extend(fields::typed(self.fields, schema_of)?);
+        Ok(document)
     }
 }
 
@@ -74,35 +97,54 @@ fn taken<'a>(name: &str, stage: &Stage, index: usize, schema: Option<&'a Value>)
             }),
         };
     };
-    let refers = |value: &Value| match Reference::of(value, index) {
-        Some(Ok(Reference::Input(of) | Reference::Document(of))) => of == name,
-        Some(Ok(Reference::Stage(..)) | Err(_)) | None => false,
-    };
+    let refers = |value: &Value| referred(value, index) == Some(name.to_owned());
     if let Some((argument, _)) = args.iter().find(|(_, value)| refers(value)) {
         return schema.and_then(|schema| property(schema, argument)).unwrap_or(Taken::Somehow);
     }
-    if args.values().any(|value| anywhere(value, &refers)) { Taken::Somehow } else { Taken::Not }
+    let mut names = BTreeSet::new();
+    args.values().for_each(|value| referred_in(value, index, &mut names));
+    if names.contains(name) { Taken::Somehow } else { Taken::Not }
 }
 
-fn anywhere(value: &Value, refers: &impl Fn(&Value) -> bool) -> bool {
-    refers(value)
-        || match value {
-            Value::Array(items) => items.iter().any(|item| anywhere(item, refers)),
-            Value::Object(fields) => fields.values().any(|field| anywhere(field, refers)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-        }
+/// Which name of the input or the document a value refers to.
+fn referred(value: &Value, index: usize) -> Option<String> {
+    match Reference::of(value, index) {
+        Some(Ok(Reference::Input(of) | Reference::Document(of))) => Some(of),
+        Some(Ok(Reference::Stage(..)) | Err(_)) | None => None,
+    }
+}
+
+fn referred_in(value: &Value, index: usize, names: &mut BTreeSet<String>) {
+    names.extend(referred(value, index));
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| referred_in(item, index, names)),
+        Value::Object(fields) => fields.values().for_each(|field| referred_in(field, index, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn property<'a>(schema: &'a Value, name: &str) -> Option<Taken<'a>> {
     schema.get("properties")?.get(name).map(Taken::As)
 }
 
-fn all_names(schemas: &[Option<Value>]) -> String {
-    let names = schemas.iter().flatten().filter_map(|schema| {
-        let properties = schema.get("properties")?.as_object()?;
-        Some(properties.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+/// Which stage takes which names.
+fn all_names(pipeline: &Pipeline, schemas: &[Option<Value>]) -> String {
+    let stages = pipeline.stages.iter().zip(schemas).enumerate();
+    let taking = stages.map(|(index, (stage, schema))| {
+        let mut names = BTreeSet::new();
+        match (&stage.args, schema) {
+            (Some(args), _) => args.values().for_each(|value| referred_in(value, index, &mut names)),
+            (None, Some(schema)) => {
+                let properties = schema.get("properties").and_then(Value::as_object);
+                names.extend(properties.into_iter().flat_map(|properties| properties.keys().cloned()));
+            }
+            (None, None) => {}
+        }
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let names = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+        format!("stage {} ({}.{}) takes {names}", index + 1, stage.plugin, stage.tool)
     });
-    names.filter(|names| !names.is_empty()).collect::<Vec<_>>().join("; ")
+    taking.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -116,7 +158,8 @@ mod tests {
         let pipeline = Pipeline::parse(&json!([stage]).to_string(), "p", Format::Json).unwrap();
         let schema = json!({"properties": {"n": {"type": "string"}}, "additionalProperties": false});
         let input = Input { input: vec![field.parse().unwrap()], input_json: None };
-        let document = input.document(&pipeline, &[Some(schema)]).map_err(|e| e.to_string())?;
+        let given = input.read().map_err(|e| e.to_string())?;
+        let document = given.document(&pipeline, &[Some(schema)]).map_err(|e| e.to_string())?;
         Ok(document.into_values().next().unwrap().value)
     }
 
@@ -133,5 +176,21 @@ mod tests {
         for (stage, field) in [(&passed, "m=1"), (&own("/input/other"), "n=1")] {
             assert!(typed(stage, field).unwrap_err().contains("no stage of this pipeline takes"), "{field}");
         }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_from_a_file_too_and_each_stage_says_what_it_takes() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("input.json");
+        std::fs::write(&file, json!({"n": "a", "m": 1}).to_string()).unwrap();
+        let input = Input { input: Vec::new(), input_json: Some(file.display().to_string()) };
+        let own = json!({"plugin": "q", "tool": "u", "args": {"n": [{"$from": "/input/page"}], "m": 1}});
+        let stages = json!([{"plugin": "p", "tool": "t"}, own]);
+        let pipeline = Pipeline::parse(&stages.to_string(), "p", Format::Json).unwrap();
+        let schema = json!({"properties": {"n": {}}, "additionalProperties": false});
+        let refused = input.read().unwrap().document(&pipeline, &[Some(schema), None]).unwrap_err();
+        assert_eq!(refused.to_string(), "no stage of this pipeline takes an input called `m`");
+        let hint = "stage 1 (p.t) takes `n`; stage 2 (q.u) takes `page`";
+        assert_eq!(refused.hint().as_deref(), Some(hint));
     }
 }

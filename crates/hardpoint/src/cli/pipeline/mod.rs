@@ -14,7 +14,7 @@ mod verbs;
 
 pub(super) use definition::read;
 pub(super) use end::{RunEnd, Shown, show};
-pub(super) use input::Input;
+pub(super) use input::{Given, Input};
 pub(super) use run::{Order, name_of, on_server};
 
 use super::exit_code::Code;

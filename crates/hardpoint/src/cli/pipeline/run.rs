@@ -2,7 +2,7 @@
 
 use super::end::{self, RunEnd, Shown};
 use super::graph::{definition, is_file};
-use super::input::Input;
+use super::input::{Given, Input};
 use crate::cli::exit_code::Code;
 use crate::cli::live::{Scene, patiently};
 use crate::cli::told::Door;
@@ -54,7 +54,7 @@ pub(in crate::cli) struct Order<'a> {
     pub(in crate::cli) saved: Option<&'a str>,
     /// For the folder of its files.
     pub(in crate::cli) name: &'a str,
-    pub(in crate::cli) input: &'a Input,
+    pub(in crate::cli) input: &'a Given<'a>,
     pub(in crate::cli) priority: i32,
     pub(in crate::cli) key: Option<&'a str>,
     pub(in crate::cli) no_wait: bool,
@@ -63,7 +63,7 @@ pub(in crate::cli) struct Order<'a> {
 
 pub(super) async fn run(args: Run, scene: Scene<'_>) -> Result<Code, Failure> {
     files::check_out(args.out.as_deref())?;
-    args.input.check_files()?;
+    let input = args.input.read()?;
     let pipeline = definition(&args.pipeline, scene).await?;
     let saved = (!is_file(&args.pipeline)).then_some(args.pipeline.as_str());
     let name = saved.map_or_else(|| name_of(&pipeline, Path::new(&args.pipeline)), str::to_owned);
@@ -71,7 +71,7 @@ pub(super) async fn run(args: Run, scene: Scene<'_>) -> Result<Code, Failure> {
         pipeline: &pipeline,
         saved,
         name: &name,
-        input: &args.input,
+        input: &input,
         priority: args.priority,
         key: args.key.as_deref(),
         no_wait: args.no_wait,
