@@ -33,6 +33,13 @@ fn what_is_wrong_with_a_request_is_said_with_a_remedy() {
     refused(&["run", "/nowhere.yaml"], 2, &["/nowhere.yaml cannot be read"]);
     refused(&["run", "/etc/hostname"], 2, &["neither .yaml nor .json"]);
     refused(
+        &["run", "/etc"],
+        2,
+        &["/etc cannot be read: it is a folder", "hint: name the file of a pipeline"],
+    );
+    refused(&["run", "/dev/null"], 2, &["/dev/null cannot be read: it is a device or a socket"]);
+    refused(&["run", "-"], 2, &["stdin is empty", "hint: write a list of stages"]);
+    refused(
         &["plugin", "list", "--plugins-dir", "/nowhere"],
         2,
         &["no plugins folder at /nowhere", "plugin new"],
@@ -50,6 +57,10 @@ fn a_pipeline_with_mistakes_names_them_all_by_line() {
     };
     check("stages: [{plugin: well, tol: echo}]\nspeed: 3\n", &["p.yaml:1", "`tool`", "p.yaml:2", "speed"]);
     check("stages: []\n", &["stages"]);
+    check(" \n", &["p.yaml is empty", "hint: write a list of stages"]);
+    fs::write(&file, b"\xff\xfe\x00").unwrap();
+    let words = &["it is no text in UTF-8", "hint: a pipeline is a text in YAML or JSON"];
+    refused(&["run", file.to_str().unwrap()], 2, words);
     check("stages: [\n", &["p.yaml"]);
     check("- {plugin: well, tool: nothing}\n", &["stage 1", "no tool `nothing`"]);
     check("- {plugin: nobody, tool: x}\n", &["no plugin `nobody`"]);

@@ -181,6 +181,11 @@ fn a_job_of_several_stages_has_the_lines_of_all_its_plugins_in_one_order() {
     assert_eq!(slice(&server, &id, "tail=3"), lines[5..]);
     let shown = asking(&server, &["job", "logs", &id]).run().stdout;
     assert!(shown.contains("── stage 2 on other"), "{shown}");
+    let shown = asking(&server, &["job", "show", &id]).run().stdout;
+    let of_fourth = shown.lines().find(|line| line.trim_start().starts_with("4 ")).unwrap_or_default();
+    let words: Vec<&str> = of_fourth.split_whitespace().take(4).collect();
+    assert_eq!(words, ["4", "other.stage", "completed", "1"], "{shown}");
+    assert!(!shown.contains("{}"), "{shown}");
     // People count from 1.
     let second = asking(&server, &["job", "logs", &id, "--stage", "2", "--json"]).run().json();
     assert_eq!(second, json!(slice(&server, &id, "stage=1")));

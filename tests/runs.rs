@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 /// A pipeline in a file.
 fn pipeline(folder: &Path, definition: &Value) -> String {
@@ -118,6 +118,40 @@ fn the_input_is_read_before_anything_starts_and_its_names_are_the_same_from_a_fi
     let unknown = with(r#"{"text": "a", "other": 1}"#).stderr;
     assert!(unknown.contains("no stage of this pipeline takes an input called `other`"), "{unknown}");
     assert!(unknown.contains("hint: stage 1 (relay.shout) takes `text`"), "{unknown}");
+}
+
+#[test]
+fn a_pipeline_comes_from_stdin_or_a_pipe_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = pipeline(folder.path(), &json!([stage("shout", &json!({"text": "a"}))]));
+    let mut stdin = Cli::new(&["run", "-"]).dir(folder.path());
+    stdin.command.stdin(fs::File::open(&file).unwrap());
+    let shell = format!("exec {} run <(cat {file})", env!("CARGO_BIN_EXE_hardpoint"));
+    let mut pipe = Cli::new(&[]).dir(folder.path());
+    let mut bash = std::process::Command::new("bash");
+    let set = pipe.command.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+    bash.args(["-c", &shell]).envs(set.collect::<Vec<_>>()).current_dir(folder.path());
+    bash.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pipe.command = bash;
+    for answer in [stdin.run(), pipe.run()] {
+        assert_eq!(answer.code, 0, "{}", answer.stderr);
+        assert!(
+            answer.stdout.contains('A') && answer.stderr.contains("done: 1 stage in"),
+            "{}",
+            answer.stderr
+        );
+    }
+}
+
+#[test]
+fn what_finished_stages_brought_is_told_as_partial_and_whose_fault_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let stages = json!([stage("shout", &json!({"text": "a"})), stage("broken", &json!({"kind": "input"}))]);
+    let answer = alone(&["run", &pipeline(folder.path(), &stages)]);
+    let hint = "hint: correct the input, or `config` and `args` of stage 2 in the pipeline; ";
+    assert_eq!(answer.code, 1, "{}", answer.stderr);
+    assert!(answer.stderr.contains("partial: what 1 stage brought before it failed:"), "{}", answer.stderr);
+    assert!(answer.stderr.contains(hint), "{}", answer.stderr);
 }
 
 #[test]

@@ -134,15 +134,21 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse_from(joined(std::env::args_os())).map_err(|error| {
         let wants_json = std::env::args_os().any(|arg| arg == "--json");
         if error.use_stderr() && wants_json {
-            let text = error.to_string();
-            let message = text.trim_start_matches("error: ").lines().next().unwrap_or_default();
-            let failure =
-                Failure::request(message, "`hardpoint --help` shows the commands and their options");
+            let failure = Failure::request(
+                in_one_line(&error.to_string()),
+                "`hardpoint --help` shows the commands and their options",
+            );
             return report(&failure, true);
         }
         let _ = error.print();
         if error.use_stderr() { Code::Request.into() } else { Code::Ok.into() }
     })
+}
+
+/// What is wrong, without how the command is used: the names may stand in lines of their own.
+fn in_one_line(text: &str) -> String {
+    let lines = text.trim_start_matches("error: ").lines().map(str::trim).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
 }
 
 /// `--server URL` as `--server=URL`. The address may be left out, and what then follows is the next argument;
@@ -261,8 +267,15 @@ fn report(failure: &Failure, json: bool) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use super::Cli;
-    use clap::CommandFactory as _;
+    use super::{Cli, in_one_line};
+    use clap::{CommandFactory as _, Parser as _};
+
+    #[test]
+    fn the_names_of_missing_arguments_are_in_the_message_for_scripts() {
+        let error = Cli::try_parse_from(["hardpoint", "run", "--json"]).unwrap_err();
+        let message = in_one_line(&error.to_string());
+        assert_eq!(message, "the following required arguments were not provided: <PIPELINE>");
+    }
 
     #[test]
     fn no_two_options_of_a_command_share_a_name() {

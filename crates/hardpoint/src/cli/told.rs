@@ -26,10 +26,10 @@ pub(super) fn tell(error: &JobError, stage: Option<usize>, door: Door) {
     for line in error.traceback.iter().flat_map(|traceback| traceback.trim_end().lines()) {
         terminal::say(format!("  {} {line}", "|".dimmed()));
     }
-    terminal::say(format!("{} {}", "hint:".cyan().bold(), hint(error, door)));
+    terminal::say(format!("{} {}", "hint:".cyan().bold(), hint(error, stage, door)));
 }
 
-fn hint(error: &JobError, door: Door) -> String {
+fn hint(error: &JobError, stage: Option<usize>, door: Door) -> String {
     let plugin = error.plugin_name.as_deref().unwrap_or("PLUGIN");
     let output = match door {
         Door::Embedded => "-v shows what the plugin printed".to_owned(),
@@ -47,7 +47,16 @@ fn hint(error: &JobError, door: Door) -> String {
             )
         }
         ("ToolNotFound", _) => format!("`{tools}` lists its tools"),
-        (_, Category::UserInput) => format!("correct the input; `{tools}` shows what the tool takes"),
+        (kind, Category::UserInput) => {
+            let what = match stage {
+                Some(stage) if kind == "InvalidArgument" => {
+                    format!("`args` of stage {stage} in the pipeline")
+                }
+                Some(stage) => format!("the input, or `config` and `args` of stage {stage} in the pipeline"),
+                None => "the input".to_owned(),
+            };
+            format!("correct {what}; `{tools}` shows what the tool takes")
+        }
         (_, Category::Transient) => format!("try again; if it stays so, {output}"),
         (_, Category::Resource) => {
             format!(

@@ -150,6 +150,10 @@ fn command(document: &Value) -> Option<String> {
             "`hardpoint plugin health` lists the plugins that there are; `load` takes one that is new"
                 .to_owned(),
         ),
+        "unknown_pipeline" | "pipeline_not_found" => {
+            Some("`hardpoint pipeline list` shows the pipelines that there are".to_owned())
+        }
+        "job_not_failed" => Some("`hardpoint job show ID` says how far it is".to_owned()),
         "unknown_job" => Some("`hardpoint job list` shows the jobs that there are".to_owned()),
         "scope_missing" => {
             Some("use a token that allows it: `hardpoint token add NAME --scope admin` makes one".to_owned())

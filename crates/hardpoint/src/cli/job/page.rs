@@ -29,7 +29,8 @@ pub(super) fn all(jobs: &[Job]) -> String {
 /// One job in full.
 pub(super) fn detail(job: &Job) -> String {
     let time = |at: Option<Timestamp>| at.map(|at| format!("{at:.3}"));
-    let args = job.stages.first().map(|stage| serde_json::Value::Object(stage.args.clone()).to_string());
+    let alone = job.stages.first().filter(|_| job.stages.len() == 1);
+    let args = alone.map(|stage| serde_json::Value::Object(stage.args.clone()).to_string());
     let facts = [
         ("tool", Some(tool(job))),
         ("arguments", args.map(|args| show::cut(&args))),
@@ -49,7 +50,28 @@ pub(super) fn detail(job: &Job) -> String {
             table.add_row([name.to_owned(), fact]);
         }
     }
-    format!("{} is {}\n{table}", job.job_id.bold(), painted(job.status))
+    let stages = if job.stages.len() > 1 { format!("\n{}", stages(job)) } else { String::new() };
+    format!("{} is {}\n{table}{stages}", job.job_id.bold(), painted(job.status))
+}
+
+/// How far each stage is.
+fn stages(job: &Job) -> Table {
+    let mut table = table();
+    table.set_header(["STAGE", "TOOL", "STATUS", "TRIES", "TOOK", "ERROR"]);
+    for (number, stage) in (1..).zip(&job.stages) {
+        let end = stage.ended_at.unwrap_or_else(Timestamp::now);
+        let took = stage.started_at.and_then(|began| end.duration_since(began).try_into().ok());
+        let error = stage.error.as_ref().map(|error| format!("{} ({})", error.message, error.error_type));
+        table.add_row([
+            Cell::new::<u32>(number),
+            format!("{}.{}", stage.plugin, stage.tool).into(),
+            Cell::new(stage.status).fg(colour(stage.status)),
+            stage.attempts.into(),
+            Cell::new(took.map_or_else(|| "-".to_owned(), show::duration)),
+            Cell::new(error.map_or_else(String::new, |error| show::cut(&printable(&error)))),
+        ]);
+    }
+    table
 }
 
 /// One job in a line.

@@ -1,5 +1,6 @@
 //! `hardpoint pipeline check FILE`: whether a pipeline can work, before it is saved or run.
 
+use super::end::stages;
 use crate::cli::exit_code::Code;
 use crate::cli::live::{Scene, patiently};
 use crate::cli::terminal;
@@ -30,8 +31,8 @@ pub(super) async fn run(args: &Check, scene: Scene<'_>) -> Result<Code, Failure>
     if scene.shared.json {
         terminal::print_json(&json!({"ok": true, "stages": pipeline.stages.len()}))?;
     } else {
-        let stages = pipeline.stages.len();
-        terminal::print(format!("{} {}: {stages} stages", "✓".green(), args.file.display()))?;
+        let stages = stages(pipeline.stages.len());
+        terminal::print(format!("{} {}: {stages}", "✓".green(), args.file.display()))?;
     }
     Ok(Code::Ok)
 }

@@ -72,12 +72,19 @@ fn person(end: RunEnd, shown: &Shown<'_>) -> Result<(), Failure> {
     let out = shown.out.map_or_else(|| PathBuf::from("out").join(shown.name), Path::to_owned);
     terminal::say("");
     if end.failure.is_none() || end.stages_executed > 0 {
+        if end.failure.is_some() {
+            let finished = stages(end.stages_executed);
+            terminal::say(format!(
+                "{} what {finished} brought before it failed:",
+                "partial:".yellow().bold()
+            ));
+        }
         let skip = is_input(shown.input, &end.result);
         show::result(end.result, skip, &out)?;
     }
     let Some((stage, error)) = end.failure else {
         let took = shown.took.map_or_else(String::new, |took| format!(" in {}", show::duration(took)));
-        terminal::say(format!("\n{} {} stages{took}", "done:".green().bold(), end.stages_executed));
+        terminal::say(format!("\n{} {}{took}", "done:".green().bold(), stages(end.stages_executed)));
         return Ok(());
     };
     told::tell(&error, Some(stage), shown.door);
@@ -85,6 +92,11 @@ fn person(end: RunEnd, shown: &Shown<'_>) -> Result<(), Failure> {
         terminal::say(format!("{} `{again}` runs it again from there", "hint:".cyan().bold()));
     }
     Ok(())
+}
+
+/// `1 stage`, `3 stages`.
+pub(super) fn stages(count: usize) -> String {
+    if count == 1 { "1 stage".to_owned() } else { format!("{count} stages") }
 }
 
 /// Which fields of a result are the input unchanged.

@@ -53,7 +53,9 @@ pub(super) async fn definition(named: &str, scene: Scene<'_>) -> Result<Pipeline
 pub(super) fn is_file(named: &str) -> bool {
     let path = Path::new(named);
     let endings = ["yaml", "yml", "json"];
-    named.contains('/') || path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known))
+    named == super::definition::STDIN
+        || named.contains('/')
+        || path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known))
 }
 
 fn passed(pipeline: &Pipeline, index: usize) -> &'static str {

@@ -1,5 +1,6 @@
 //! `hardpoint pipeline run NAME|FILE`: a run on a server, followed until it is over.
 
+use super::definition::is_pipe;
 use super::end::{self, RunEnd, Shown};
 use super::graph::{definition, is_file};
 use super::input::{Given, Input};
@@ -82,8 +83,8 @@ pub(super) async fn run(args: Run, scene: Scene<'_>) -> Result<Code, Failure> {
 
 /// What a pipeline of a file is called.
 pub(in crate::cli) fn name_of(pipeline: &Pipeline, file: &Path) -> String {
-    let stem =
-        || file.file_stem().map_or_else(|| "pipeline".into(), |stem| stem.to_string_lossy().into_owned());
+    let stem = file.file_stem().filter(|_| !is_pipe(file));
+    let stem = || stem.map_or_else(|| "pipeline".into(), |stem| stem.to_string_lossy().into_owned());
     pipeline.name.clone().unwrap_or_else(stem)
 }
 

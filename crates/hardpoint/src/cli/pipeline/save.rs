@@ -32,8 +32,11 @@ pub(in crate::cli) struct Save {
 
 pub(super) async fn run(args: &Save, scene: Scene<'_>) -> Result<Code, Failure> {
     let mut pipeline = super::definition::read(&args.file)?;
-    let stem = || args.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let name = args.name.clone().or_else(|| pipeline.name.clone()).or_else(stem).unwrap_or_default();
+    let stem = args.file.file_stem().filter(|_| !super::definition::is_pipe(&args.file));
+    let stem = || stem.map(|stem| stem.to_string_lossy().into_owned());
+    let name = args.name.clone().or_else(|| pipeline.name.clone()).or_else(stem);
+    let name =
+        name.ok_or_else(|| Failure::request("the pipeline has no name", "give it one: `--name NAME`"))?;
     pipeline.name = Some(name.clone());
     let client = scene.client()?;
     let document = patiently(save(&client, &name, &pipeline)).await?;
