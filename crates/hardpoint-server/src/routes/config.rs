@@ -74,11 +74,8 @@ impl ConfigAnswer {
 }
 
 fn mistake(error: &FieldError) -> Mistake {
-    let detail = match &error.hint {
-        Some(hint) if !error.message.contains(hint.as_str()) => format!("{}: {hint}", error.message),
-        Some(_) | None => error.message.clone(),
-    };
-    Mistake { pointer: error.pointer.clone(), detail }
+    let hint = error.hint.clone().filter(|hint| !error.message.contains(hint.as_str()));
+    Mistake { hint, ..Mistake::at(error.pointer.clone(), error.message.clone()) }
 }
 
 /// `GET /v1/plugins/{name}/config`
@@ -208,7 +205,6 @@ fn raised(name: &str, error: JobError) -> Problem {
     if fields.is_empty() {
         return of_engine(name, &Refusal::Hook(Box::new(error)));
     }
-    let of =
-        |field: String| Mistake { pointer: format!("/{}", escaped(&field)), detail: error.message.clone() };
+    let of = |field: String| Mistake::at(format!("/{}", escaped(&field)), error.message.clone());
     invalid(name, fields.into_iter().map(of).collect())
 }
