@@ -14,6 +14,7 @@ worker. Standard library only. It is not imported with the package, so that no p
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -114,12 +115,26 @@ class Client:
 
         The tool goes on only as fast as the items are taken. Closing the stream before its end cancels it.
         """
-        body: dict[str, Any] = {"args": _to_json(dict(args or {}))}
-        if timeout_seconds is not None:
-            body["timeout_seconds"] = timeout_seconds
         names = (urllib.parse.quote(name, safe="") for name in (plugin, tool))
         path = "/v1/plugins/{}/tools/{}/run".format(*names)
-        stream = Stream(self._connection(), path, self._headers(), body, on_note, self._open.discard)
+        files: list[str] = []
+
+        def closed(stream: Stream | None) -> None:
+            for file in files:
+                with contextlib.suppress(OSError):
+                    os.unlink(file)
+            if stream is not None:
+                self._open.discard(stream)
+
+        try:
+            given = {name: _to_file(value, files) for name, value in (args or {}).items()}
+            body: dict[str, Any] = {"args": _to_json(given)}
+            if timeout_seconds is not None:
+                body["timeout_seconds"] = timeout_seconds
+            stream = Stream(self._connection(), path, self._headers(), body, on_note, closed)
+        except BaseException:
+            closed(None)
+            raise
         self._open.add(stream)
         return stream
 
@@ -253,6 +268,16 @@ def _category_of_status(status: Any) -> type[RemoteError]:
     if status in (429, 503):
         return _Transient
     return _Input if isinstance(status, int) and 400 <= status < 500 else _Fatal
+
+
+def _to_file(value: Any, files: list[str]) -> Any:
+    """What can put itself into a file travels as that file's path; the file goes with the call."""
+    save = getattr(value, "to_temp_file", None)
+    if callable(save):
+        path = str(save())
+        files.append(path)
+        return path
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _to_json(value: Any) -> Any:

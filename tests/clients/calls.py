@@ -7,9 +7,22 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
+from pathlib import Path
 
 from hardpoint.client import Client, RemoteError
 from hardpoint.errors import InputError, TransientError
+
+
+class Saved:
+    """Puts itself into a file when somebody wants to send it."""
+
+    path = ""
+
+    def to_temp_file(self) -> str:
+        handle, self.path = tempfile.mkstemp()
+        os.close(handle)
+        return self.path
 
 
 def main() -> None:
@@ -17,6 +30,11 @@ def main() -> None:
         assert host.call("well", "echo", {"text": "a"}) == "a"
         data = os.urandom(200_000)
         assert host.call("well", "echo_bytes", {"data": data}) == data
+        assert host.call("well", "echo", {"text": Path("/a/b")}) == "/a/b"
+        saved = Saved()
+        path = host.call("well", "echo", {"text": saved})
+        assert path == saved.path
+        assert not os.path.exists(path), "the file of an argument outlives its call"
         stream = host.stream("well", "count", {"n": 500})
         assert list(stream) == list(range(500))
         assert stream.result is None
