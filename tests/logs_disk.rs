@@ -2,13 +2,13 @@
 
 use crate::jobs::hand_in;
 use crate::logs::{WAYS, array, over, slice, submit};
-use crate::support::{PATIENCE, Server, Serving};
+use crate::support::{Disk, PATIENCE, Server, Serving};
 use hardpoint_testkit::{soon, wait_until};
 use serde_json::json;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 /// The files of an instance and their sizes.
@@ -101,53 +101,19 @@ fn newest(data: &Path) -> (PathBuf, u64) {
     found.map(|entry| (entry.path(), entry.metadata().unwrap().len())).max().unwrap()
 }
 
-/// A small file system of its own; gone when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn at(path: &Path) -> Result<Self, String> {
-        fs::create_dir_all(path).unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "none"]).arg(path).output();
-        match mount {
-            Ok(done) if done.status.success() => Ok(Self(path.to_owned())),
-            Ok(done) => Err(String::from_utf8_lossy(&done.stderr).trim().to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    fn remount(&self, how: &str) {
-        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&self.0).status();
-        assert!(done.unwrap().success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn on_a_full_or_read_only_disk_the_host_goes_on_warns_once_and_writes_again_when_it_can() {
+    let Some(disk) = Disk::in_memory(1) else { return };
     let serving = Serving::of(&["talks"]);
-    let logs = serving.data().join("logs");
-    let disk = match SmallDisk::at(&logs) {
-        Ok(disk) => disk,
-        Err(reason) => {
-            println!("skipped: no small file system can be mounted here: {reason}");
-            return;
-        }
-    };
+    symlink(disk.path(), serving.data().join("logs")).unwrap();
     let server = serving.start();
     server.wait_for("talks", "INITIALIZED");
     let count = |text: &str| server.log().matches(text).count();
     let mut ids = Vec::new();
     for (round, what) in ["full", "read-only"].into_iter().enumerate() {
         wait_until("the first line is written", PATIENCE, || !files(&server, "talks").is_empty());
-        let filler = logs.join("filler");
         if what == "full" {
-            let mut file = fs::File::create(&filler).unwrap();
-            while file.write_all(&[0; 4096]).is_ok() {}
+            disk.fill();
         } else {
             disk.remount("ro");
         }
@@ -161,7 +127,7 @@ fn on_a_full_or_read_only_disk_the_host_goes_on_warns_once_and_writes_again_when
         wait_until("it says that the disk refuses", PATIENCE, || count(warning) == round + 1);
         assert_eq!(server.get("/v1/health").status, 200);
         if what == "full" {
-            fs::remove_file(&filler).unwrap();
+            disk.free();
         } else {
             disk.remount("rw");
         }

@@ -78,8 +78,13 @@ impl Disk {
 
     /// Lets nothing be written any more, as the kernel does when a disk fails.
     pub(crate) fn fail(&self) {
-        command("mount", &["-o", "remount,abort", self.path().to_str().unwrap()]).unwrap();
+        self.remount("abort");
         assert!(is_read_only(&self.path()));
+    }
+
+    /// Changes how it is mounted: `ro`, `rw`.
+    pub(crate) fn remount(&self, how: &str) {
+        command("mount", &["-o", &format!("remount,{how}"), self.path().to_str().unwrap()]).unwrap();
     }
 }
 
