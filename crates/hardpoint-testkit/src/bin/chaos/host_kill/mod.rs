@@ -14,7 +14,6 @@ mod clients;
 mod follower;
 mod http;
 mod ledger;
-mod messages;
 mod plan;
 mod rounds;
 mod server;

@@ -4,12 +4,12 @@
 
 use super::follower::Told;
 use super::ledger::{Ledger, Submission, Wish};
-use super::messages;
 use super::tries;
 use super::witness::Record;
 use super::work::End;
 use hardpoint_model::job::{Event, Job, JobStatus};
 use hardpoint_store::{Contents, Tried};
+use hardpoint_testkit::faults_of_messages;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ pub(super) fn judge(evidence: Evidence<'_>) -> Vec<String> {
     faults.extend(of_events(&contents.events, &told.events));
     if contents.events.first().is_some_and(|event| event.number == 1) {
         let runs = contents.jobs.iter().filter(|job| job.stages.len() > 1 && job.status.is_terminal());
-        faults.extend(messages::judge(runs, &contents.events));
+        faults.extend(faults_of_messages(runs.map(|job| (job, true)), &contents.events));
     }
     faults
 }

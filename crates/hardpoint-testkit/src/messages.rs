@@ -6,18 +6,19 @@ use hardpoint_model::job::{Event, EventKind, Job, JobId, JobStatus};
 use hardpoint_model::pipeline::PipelineMessage as Message;
 use std::collections::BTreeMap;
 
-/// What does not fit; empty when all is well. `runs` are jobs of several stages, over, none of whose events were let go.
-pub(super) fn judge<'a>(runs: impl Iterator<Item = &'a Job>, events: &[Event]) -> Vec<String> {
+/// What does not fit; empty when all is well. `runs` are runs of pipelines that are over, none of whose events were let go,
+/// each with whether its first failure ends it.
+pub fn faults_of_messages<'a>(runs: impl Iterator<Item = (&'a Job, bool)>, events: &[Event]) -> Vec<String> {
     let mut said: BTreeMap<(JobId, u32), String> = BTreeMap::new();
     for event in events {
         if let EventKind::PipelineMessage(message) = &event.kind {
             said.entry((event.job_id, event.stage)).or_default().push(letter(message));
         }
     }
-    runs.flat_map(|job| of_run(job, &said)).collect()
+    runs.flat_map(|(job, fail_fast)| of_run(job, fail_fast, &said)).collect()
 }
 
-fn of_run(job: &Job, said: &BTreeMap<(JobId, u32), String>) -> Vec<String> {
+fn of_run(job: &Job, fail_fast: bool, said: &BTreeMap<(JobId, u32), String>) -> Vec<String> {
     let (mut faults, mut broken) = (Vec::new(), false);
     for (number, stage) in (0_u32..).zip(&job.stages) {
         let said = said.get(&(job.job_id, number)).map_or("", String::as_str);
@@ -34,7 +35,7 @@ fn of_run(job: &Job, said: &BTreeMap<(JobId, u32), String>) -> Vec<String> {
         if broken && stage.attempts > 0 {
             faults.push(format!("{what} began after a failure"));
         }
-        broken |= stage.status != JobStatus::Completed;
+        broken |= fail_fast && stage.status != JobStatus::Completed;
     }
     faults
 }
@@ -107,7 +108,7 @@ mod tests {
     #[track_caller]
     fn check(said: &[(u32, &str)], expected: &[&str]) {
         let job = run();
-        let faults = judge([&job].into_iter(), &events(job.job_id, said));
+        let faults = faults_of_messages([(&job, true)].into_iter(), &events(job.job_id, said));
         assert_eq!(faults.len(), expected.len(), "{faults:#?}");
         for (fault, expected) in faults.iter().zip(expected) {
             assert!(fault.contains(expected), "{fault}");
@@ -127,8 +128,11 @@ mod tests {
     fn a_stage_that_begins_after_a_failure_is_found() {
         let mut job = run();
         job.stages[0].status = JobStatus::Failed;
-        let faults = judge([&job].into_iter(), &events(job.job_id, &[(0, "sxf"), (1, "sxf")]));
+        let faults =
+            faults_of_messages([(&job, true)].into_iter(), &events(job.job_id, &[(0, "sxf"), (1, "sxf")]));
         assert_eq!(faults.len(), 1, "{faults:#?}");
         assert!(faults[0].contains("began after a failure"), "{faults:#?}");
+        let tolerant = events(job.job_id, &[(0, "sxf"), (1, "sxf")]);
+        assert!(faults_of_messages([(&job, false)].into_iter(), &tolerant).is_empty());
     }
 }
