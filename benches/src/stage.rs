@@ -123,6 +123,7 @@ impl Stage {
                 dialect: "native".to_owned(),
                 instance: name.to_owned(),
                 incarnation: 1,
+                ..PluginRef::default()
             },
             env: BTreeMap::new(),
             config: Layers::default(),

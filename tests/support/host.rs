@@ -62,6 +62,7 @@ impl TestHost {
                 dialect: "native".to_owned(),
                 instance: plugin.to_owned(),
                 incarnation: 1,
+                ..PluginRef::default()
             },
             env: std::collections::BTreeMap::new(),
             config: Layers::default(),

@@ -7,6 +7,7 @@ use crate::catalog::Installed;
 use crate::config::ConfigView;
 use crate::start::StartError;
 use hardpoint_model::health::{Life, Liveness, PluginDetail, PluginHealth, StartTimes};
+use hardpoint_model::plugin_config::Object;
 use hardpoint_model::{ExitReason, Manifest, MemoryEnforcer, PluginEvent, PluginState};
 use hardpoint_supervisor::{Captured, Tool, Worker};
 use hardpoint_wire::ToolInfo;
@@ -53,6 +54,7 @@ pub struct PluginView {
     pub(crate) output: Captured,
     pub(crate) enforcer: MemoryEnforcer,
     pub(crate) config: Arc<ConfigView>,
+    pub(crate) facts: Option<Arc<Object>>,
 }
 
 impl PluginView {
@@ -92,6 +94,11 @@ impl PluginView {
     /// Its configuration.
     pub fn config(&self) -> &ConfigView {
         &self.config
+    }
+
+    /// What its last worker said that only those who know its dialect look at; `None` before the first has said anything.
+    pub fn facts(&self) -> Option<&Object> {
+        self.facts.as_deref()
     }
 
     /// What its worker announced; empty while it is not ready.
@@ -181,6 +188,7 @@ impl PluginView {
             start_ms: self.times,
             restart_attempts: self.restart_attempts,
             history: self.history.clone(),
+            facts: self.facts().cloned(),
         }
     }
 

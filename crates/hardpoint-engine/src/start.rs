@@ -12,7 +12,7 @@ use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_supervisor::{Bounds, Captured, Program, Sdk, SdkError, StartFailure, Worker, WorkerSpec};
 use hardpoint_wire::PluginRef;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Starts workers. One per host.
@@ -21,6 +21,8 @@ pub struct Starter {
     environments: EnvStore,
     sdk: Sdk,
     launcher: Launcher,
+    /// Where plugins keep what outlives their workers.
+    plugin_data: PathBuf,
 }
 
 /// Which life is to be started.
@@ -38,6 +40,8 @@ pub struct StartOrder<'a> {
     pub config: Object,
     /// What becomes of keys of it that the plugin does not know.
     pub unknown_keys: UnknownKeys,
+    /// Whether somebody asked for the plugin to be loaded anew.
+    pub reload: bool,
 }
 
 /// What happens on the way.
@@ -82,6 +86,9 @@ pub enum StartError {
     Worker(StartFailure),
 }
 
+/// The folder in the data folder where plugins keep what outlives their workers.
+const PLUGIN_DATA: &str = "data";
+
 /// What a worker says when something is missing that somebody else has to provide.
 const MISSING: [&str; 3] = ["ModelMissing", "Unavailable", "ConfigInvalid"];
 
@@ -116,7 +123,7 @@ impl Starter {
         let launcher = Launcher::new(exe, &data.join("scratch"), MemoryMode::detect());
         let launcher = launcher.map_err(OpenError::Spawner)?;
         let environments = EnvStore::open(data, launcher.clone())?;
-        Ok(Self { environments, sdk, launcher })
+        Ok(Self { environments, sdk, launcher, plugin_data: data.join(PLUGIN_DATA) })
     }
 
     /// What starts every process.
@@ -131,7 +138,7 @@ impl Starter {
         order: StartOrder<'_>,
         on_event: &(dyn Fn(StartEvent) + Sync),
     ) -> Result<(Worker, StartTimes), StartError> {
-        let StartOrder { installed, manifest, incarnation, output, config, unknown_keys } = order;
+        let StartOrder { installed, manifest, .. } = order;
         let began = Instant::now();
         on_event(StartEvent::Probing);
         let missing = probe::machine(manifest, &installed.dir, &self.launcher).await;
@@ -153,12 +160,12 @@ impl Starter {
         on_event(StartEvent::Starting);
         let spec = WorkerSpec {
             program: Program::python(python, &self.sdk),
-            plugin: plugin_ref(installed, manifest, incarnation),
+            plugin: self.plugin_ref(&order),
             env: manifest.env.clone(),
-            config: Layers { manifest: manifest.config.clone(), persisted: config },
-            unknown_keys,
+            config: Layers { manifest: manifest.config.clone(), persisted: order.config },
+            unknown_keys: order.unknown_keys,
             bounds: bounds(manifest),
-            output,
+            output: order.output,
         };
         let worker = Worker::start(spec, &self.launcher).await.map_err(StartError::Worker)?;
         let import = worker.ready().import_ms;
@@ -168,6 +175,22 @@ impl Starter {
             import,
         };
         Ok((worker, times))
+    }
+
+    fn plugin_ref(&self, order: &StartOrder<'_>) -> PluginRef {
+        let StartOrder { installed, manifest, .. } = order;
+        PluginRef {
+            name: manifest.name.to_string(),
+            version: manifest.version.clone(),
+            entry: manifest.entry.clone(),
+            dir: installed.dir.to_string_lossy().into_owned(),
+            dialect: manifest.dialect.clone(),
+            instance: manifest.name.to_string(),
+            incarnation: order.incarnation,
+            reload: order.reload,
+            data_dir: Some(self.plugin_data.to_string_lossy().into_owned()),
+            models_dir: None,
+        }
     }
 
     /// What the plugin lacks, as far as it can be told without building anything, and whether its
@@ -199,18 +222,6 @@ impl Starter {
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
-}
-
-fn plugin_ref(installed: &Installed, manifest: &Manifest, incarnation: u64) -> PluginRef {
-    PluginRef {
-        name: manifest.name.to_string(),
-        version: manifest.version.clone(),
-        entry: manifest.entry.clone(),
-        dir: installed.dir.to_string_lossy().into_owned(),
-        dialect: manifest.dialect.clone(),
-        instance: manifest.name.to_string(),
-        incarnation,
-    }
 }
 
 fn bounds(manifest: &Manifest) -> Bounds {

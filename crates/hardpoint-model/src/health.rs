@@ -4,6 +4,7 @@
 
 use crate::exit::{ExitReason, MemoryEnforcer};
 use crate::lifecycle::PluginState;
+use crate::plugin_config::Object;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -121,6 +122,8 @@ pub struct PluginDetail {
     pub restart_attempts: u32,
     /// The incarnations that have ended, oldest first; at most 16.
     pub history: Vec<Life>,
+    /// What its last worker said that only its dialect has; null when that has nothing of the kind.
+    pub facts: Option<Object>,
 }
 
 /// How long the steps of a start took, in milliseconds.

@@ -46,7 +46,7 @@ impl std::fmt::Display for Protocol {
 }
 
 /// Which plugin a worker is to load.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginRef {
     /// Name in the manifest.
     pub name: String,
@@ -62,6 +62,15 @@ pub struct PluginRef {
     pub instance: String,
     /// Which life of the instance this is, from 1.
     pub incarnation: u64,
+    /// Whether this start is a reload that somebody asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reload: bool,
+    /// Folder for data of plugins that outlives their workers: each makes one of its own name in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<String>,
+    /// Folder of model files, if there is one for all plugins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models_dir: Option<String>,
 }
 
 /// The durable work a call belongs to.
@@ -188,6 +197,9 @@ pub struct Ready {
     /// Whether it marks in its output which call of a job the lines belong to.
     #[serde(default)]
     pub marks: bool,
+    /// What only those who know the plugin's dialect look at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Map<String, Value>>,
 }
 
 /// A request succeeded.

@@ -103,6 +103,7 @@ impl<W: Clone> Entry<W> {
             Ask::Unload => {
                 self.restart_at = None;
                 self.unloaded = true;
+                self.reload = false;
                 match &mut self.phase {
                     Phase::Idle => {}
                     Phase::Starting => self.abort_start(scene),
@@ -114,6 +115,7 @@ impl<W: Clone> Entry<W> {
                 self.attempts = hardpoint_model::restart::Attempts::default();
                 self.restart_at = None;
                 self.restarts += 1;
+                self.reload = true;
                 self.say(LogLevel::Info, "it is started again by hand");
                 match &mut self.phase {
                     Phase::Idle => self.start_anew(scene),

@@ -120,7 +120,7 @@ impl<W: Clone> Entry<W> {
         self.configuration.begun_with.clone()
     }
 
-    /// A worker has told which schema there is, whatever became of it afterwards.
+    /// Which schema there is.
     pub(super) fn told_of_config(&mut self, schema: Option<Arc<ConfigSchema>>, scene: &mut Scene<'_, W>) {
         let configuration = &mut self.configuration;
         let hash = schema.as_ref().map(|schema| schema.hash().to_owned());

@@ -9,6 +9,7 @@ use hardpoint_model::health::StartTimes;
 use hardpoint_model::plugin_config::{ConfigSchema, Object};
 use hardpoint_model::{Category, Exit, ExitReason, JobError, Manifest};
 use hardpoint_store::{PluginConfig, StoreError};
+use hardpoint_supervisor::Announced;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -62,7 +63,7 @@ impl World {
         self.core.on(input, Now { instant: Instant::now(), timestamp: Timestamp::UNIX_EPOCH });
         for effect in self.core.take_effects() {
             match effect {
-                Effect::Start { life, config, .. } => self.starting.push_back((life, config)),
+                Effect::Start(life, begun) => self.starting.push_back((life, begun.config)),
                 Effect::Reconfigure { life, old, new, .. } => self.reconfiguring.push_back((life, old, new)),
                 Effect::KeepConfig { config, why, .. } => self.keeping.push_back((config, why)),
                 Effect::TellConfig(whom, result) => drop(whom.send(result)),
@@ -83,8 +84,9 @@ impl World {
         let (life, config) = self.starting.pop_front().unwrap();
         let schema = json!({"properties": {"dpi": {"type": "integer", "default": 300}, "language": {"type": "string"}}});
         let schema = Some(Arc::new(ConfigSchema::compile(&schema).unwrap()));
+        let announced = Announced { config_schema: schema, facts: None };
         let times = StartTimes { prepare: 0.0, worker: 0.0, import: 0.0 };
-        self.input(Input::Started { life, result: Ok(Started { worker, times, config_schema: schema }) });
+        self.input(Input::Started { life, result: Ok(Started { worker, times, announced }) });
         config
     }
 

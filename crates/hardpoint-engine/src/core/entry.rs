@@ -3,12 +3,13 @@
 //! Owns the steps that every decision is made of. Must not know who asked.
 
 use super::config::Configuration;
-use super::{Effect, LifeId, Now, Scene};
+use super::{Beginning, Effect, LifeId, Now, Scene};
 use crate::activity::Activity;
 use crate::catalog::Installed;
 use crate::limits::{HISTORY_MAX, REASON_BYTES_MAX};
 use crate::start::StartError;
 use hardpoint_model::health::{Life, StartTimes};
+use hardpoint_model::plugin_config::Object;
 use hardpoint_model::restart::{Attempts, Ended, RestartPolicy, Verdict};
 use hardpoint_model::{ExitReason, JobError, PluginEvent, PluginState};
 use hardpoint_store::PluginFlags;
@@ -70,6 +71,10 @@ pub(crate) struct Entry<W> {
     /// Decisions on their way to the disk.
     pub(super) being_kept: u32,
     pub(crate) configuration: Configuration,
+    /// What its last worker said that only those who know its dialect look at.
+    pub(crate) facts: Option<Arc<Object>>,
+    /// Somebody asked for a restart that has not begun yet.
+    pub(super) reload: bool,
     pub(crate) starting: Option<String>,
     pub(crate) ready_at: Option<Instant>,
     pub(crate) times: Option<StartTimes>,
@@ -117,6 +122,8 @@ impl<W: Clone> Entry<W> {
             flags,
             being_kept: 0,
             configuration: Configuration::default(),
+            facts: None,
+            reload: false,
             starting: None,
             ready_at: None,
             times: None,
@@ -182,7 +189,9 @@ impl<W: Clone> Entry<W> {
         let (dir, output) = (self.installed.dir.clone(), self.output.clone());
         let (config, unknown_keys) =
             (self.config_to_begin_with(), scene.settings.unknown_keys_of(&self.name));
-        scene.effects.push(Effect::Start { life: self.life(), dir, output, config, unknown_keys });
+        let reload = std::mem::take(&mut self.reload);
+        let beginning = Beginning { dir, output, config, unknown_keys, reload };
+        scene.effects.push(Effect::Start(self.life(), beginning));
     }
 
     pub(super) fn start_anew(&mut self, scene: &mut Scene<'_, W>) {

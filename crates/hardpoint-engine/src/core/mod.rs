@@ -25,11 +25,11 @@ use crate::start::StartError;
 use config::ConfigAnswer;
 use entry::{Then, Why};
 use hardpoint_model::health::StartTimes;
-use hardpoint_model::plugin_config::{ConfigSchema, Object, UnknownKeys};
+use hardpoint_model::plugin_config::{Object, UnknownKeys};
 use hardpoint_model::restart::Ended;
 use hardpoint_model::{Exit, ExitReason, JobError, PluginEvent};
 use hardpoint_store::{PluginConfig, PluginFlags, StoreError};
-use hardpoint_supervisor::Captured;
+use hardpoint_supervisor::{Announced, Captured};
 use hardpoint_wire::LogLevel;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -72,7 +72,19 @@ pub(crate) struct StartFailed {
 pub(crate) struct Started<W> {
     pub(crate) worker: W,
     pub(crate) times: StartTimes,
-    pub(crate) config_schema: Option<Arc<ConfigSchema>>,
+    pub(crate) announced: Announced,
+}
+
+/// What a life is begun with.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    pub(crate) dir: PathBuf,
+    pub(crate) output: Captured,
+    /// What is set by hand in its configuration.
+    pub(crate) config: Object,
+    pub(crate) unknown_keys: UnknownKeys,
+    /// Whether somebody asked for a restart.
+    pub(crate) reload: bool,
 }
 
 /// Something happened.
@@ -108,7 +120,7 @@ pub(crate) enum Input<W> {
 #[derive(Debug)]
 pub(crate) enum Effect<W> {
     /// Start this life.
-    Start { life: LifeId, dir: PathBuf, output: Captured, config: Object, unknown_keys: UnknownKeys },
+    Start(LifeId, Beginning),
     /// Give up the start of this plugin that is under way.
     AbortStart { plugin: String },
     /// Report the end and the signs of life of this worker.
@@ -325,7 +337,7 @@ impl<W: Clone> Entry<W> {
     }
 
     fn started(&mut self, started: Started<W>, scene: &mut Scene<'_, W>) {
-        let Started { worker, times, config_schema } = started;
+        let Started { worker, times, announced } = started;
         self.starting = None;
         // A start that was given up is not of this life any more; one that comes twice cannot be.
         let Ok(state) = self.state.next(PluginEvent::Initialized) else { return };
@@ -337,16 +349,22 @@ impl<W: Clone> Entry<W> {
         let (life, activity) = (self.life(), Arc::clone(&self.activity));
         self.phase = Phase::Up(worker.clone());
         scene.effects.push(Effect::Watch { life, worker, activity });
-        self.told_of_config(config_schema, scene);
+        self.announced(announced, scene);
         self.begins_with_config(scene);
+    }
+
+    /// A worker has said this of its plugin, whatever became of it afterwards.
+    fn announced(&mut self, announced: Announced, scene: &mut Scene<'_, W>) {
+        self.facts = announced.facts;
+        self.told_of_config(announced.config_schema, scene);
     }
 
     fn start_failed(&mut self, failed: StartFailed, scene: &mut Scene<'_, W>) {
         let StartFailed { event, reason, hint, detail, exit, error } = failed;
         if let Some(StartError::Worker(failure)) = error.as_deref()
-            && let Some(schema) = failure.told.clone()
+            && let Some(announced) = failure.announced.clone()
         {
-            self.told_of_config(schema, scene);
+            self.announced(announced, scene);
         }
         self.starting = None;
         self.phase = Phase::Idle;

@@ -8,6 +8,7 @@ use hardpoint_model::health::StartTimes;
 use hardpoint_model::restart::{FailOn, Restart, RestartPolicy};
 use hardpoint_model::{Category, Exit, ExitReason, JobError, Manifest, PluginEvent, PluginState};
 use hardpoint_store::{PluginFlags, StoreError};
+use hardpoint_supervisor::Announced;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -22,6 +23,8 @@ struct World {
     core: Core<u64>,
     now: Now,
     starting: Option<LifeId>,
+    /// Whether the last start was a reload.
+    reload: bool,
     running: BTreeSet<u64>,
     stopping: BTreeSet<u64>,
     lives: Vec<(u64, LifeId)>,
@@ -60,6 +63,7 @@ impl World {
             ),
             now: Now { instant: Instant::now(), timestamp: Timestamp::UNIX_EPOCH },
             starting: None,
+            reload: false,
             running: BTreeSet::new(),
             stopping: BTreeSet::new(),
             lives: Vec::new(),
@@ -90,9 +94,10 @@ impl World {
     fn settle(&mut self) {
         for effect in self.core.take_effects() {
             match effect {
-                Effect::Start { life, .. } => {
+                Effect::Start(life, beginning) => {
                     assert!(self.starting.is_none(), "two starts at once");
                     assert!(self.running.is_empty(), "a start beside a worker that lives");
+                    self.reload = beginning.reload;
                     self.starting = Some(life);
                 }
                 Effect::AbortStart { .. } => self.starting = None,
@@ -160,7 +165,10 @@ impl World {
         self.running.insert(worker);
         self.lives.push((worker, life.clone()));
         let times = StartTimes { prepare: 1.0, worker: 1.0, import: 1.0 };
-        self.input(Input::Started { life, result: Ok(Started { worker, times, config_schema: None }) });
+        self.input(Input::Started {
+            life,
+            result: Ok(Started { worker, times, announced: Announced::default() }),
+        });
     }
 
     fn start_fails(&mut self, event: PluginEvent) {
@@ -330,10 +338,12 @@ fn a_failed_plugin_stays_failed_until_it_is_restarted_as_a_new_incarnation() {
     world.worker_ends(crash());
     world.pass(Duration::from_hours(1));
     assert_eq!((world.state(), world.starting.is_none()), (PluginState::Failed, true));
+    assert!(!world.reload);
     world.ask(Ask::Restart);
     world.start_ends_well();
     let entry = &world.core.entries[NAME];
     assert_eq!((entry.state, entry.incarnation, entry.restarts), (PluginState::Initialized, 2, 1));
+    assert!(world.reload);
     assert_eq!(
         entry.history[0].reason.as_deref(),
         Some("plugin `ocr`: its worker was killed by signal 11 (SIGSEGV)")

@@ -4,24 +4,13 @@
 
 use super::Shared;
 use crate::catalog::{Installed, read_plugin};
-use crate::core::{Input, LifeId, StartFailed, Started};
+use crate::core::{Beginning, Input, LifeId, StartFailed, Started};
 use crate::start::{StartError, StartEvent, StartOrder};
 use hardpoint_env::EnvEvent;
-use hardpoint_model::plugin_config::{Object, UnknownKeys};
 use hardpoint_model::{Diagnostics, PluginEvent};
-use hardpoint_supervisor::{Captured, Worker};
-use std::path::{Path, PathBuf};
+use hardpoint_supervisor::Worker;
+use std::path::Path;
 use std::sync::Arc;
-
-/// What a life is begun with.
-#[derive(Debug)]
-pub(super) struct Beginning {
-    pub(super) dir: PathBuf,
-    pub(super) output: Captured,
-    /// What is set by hand in its configuration.
-    pub(super) config: Object,
-    pub(super) unknown_keys: UnknownKeys,
-}
 
 /// The manifest is read anew for each life, so that a mended one counts.
 pub(super) async fn begin(
@@ -29,7 +18,7 @@ pub(super) async fn begin(
     life: &LifeId,
     beginning: Beginning,
 ) -> Result<Started<Worker>, StartFailed> {
-    let Beginning { dir, output, config, unknown_keys } = beginning;
+    let Beginning { dir, output, config, unknown_keys, reload } = beginning;
     if !tokio::fs::try_exists(&dir).await.unwrap_or(true) {
         return Err(StartFailed::of_gone_folder(&life.plugin, &dir));
     }
@@ -45,14 +34,15 @@ pub(super) async fn begin(
         return Err(StartFailed { hint: Some(hint), ..StartFailed::plain(&text) });
     }
     let incarnation = life.incarnation;
-    let order = StartOrder { installed: &installed, manifest, incarnation, output, config, unknown_keys };
+    let order =
+        StartOrder { installed: &installed, manifest, incarnation, output, config, unknown_keys, reload };
     let tell = |event: StartEvent| {
         // A step that is not told is followed by another.
         let _ = shared.inputs.try_send(Input::Step { life: life.clone(), step: step(&event) });
     };
     let started = shared.starter.start(order, &tell).await;
     let (worker, times) = started.map_err(|error| StartFailed::of(&life.plugin, error))?;
-    Ok(Started { config_schema: worker.config_schema().cloned(), worker, times })
+    Ok(Started { announced: worker.announced(), worker, times })
 }
 
 fn step(event: &StartEvent) -> String {

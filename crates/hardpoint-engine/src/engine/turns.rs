@@ -2,9 +2,9 @@
 //!
 //! Owns every effect. Must not decide anything about plugins.
 
-use super::begin::{Beginning, begin};
+use super::begin::begin;
 use super::{Command, Shared};
-use crate::core::{Change, Core, Effect, Entry, Input, KeepWhy, LifeId, Now, Phase, Wish};
+use crate::core::{Beginning, Change, Core, Effect, Entry, Input, KeepWhy, LifeId, Now, Phase, Wish};
 use crate::decisions::Decisions;
 use crate::limits::TICK;
 use crate::settings::Settings;
@@ -93,9 +93,7 @@ impl Loop {
         self.publish();
         for effect in effects {
             match effect {
-                Effect::Start { life, dir, output, config, unknown_keys } => {
-                    self.start(life, Beginning { dir, output, config, unknown_keys });
-                }
+                Effect::Start(life, beginning) => self.start(life, beginning),
                 Effect::AbortStart { plugin } => {
                     if let Some(start) = self.starts.remove(&plugin) {
                         start.abort();
@@ -238,6 +236,7 @@ fn view(entry: &Entry<Worker>, enforcer: MemoryEnforcer) -> PluginView {
         activity: Arc::clone(&entry.activity),
         output: entry.output.clone(),
         config: Arc::clone(&entry.configuration.view),
+        facts: entry.facts.clone(),
         enforcer,
     }
 }

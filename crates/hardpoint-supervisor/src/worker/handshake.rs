@@ -2,6 +2,7 @@
 //!
 //! Pure: a message in, the next message or the outcome out.
 
+use super::loss::Announced;
 use crate::spec::WorkerSpec;
 use crate::tools::Tools;
 use hardpoint_model::plugin_config::{ConfigSchema, Layers, UnknownKeys, effective};
@@ -9,7 +10,7 @@ use hardpoint_model::schema::FieldError;
 use hardpoint_model::{Category, JobError};
 use hardpoint_wire::limits::TOOLS_MAX;
 use hardpoint_wire::{HostMessage, PROTOCOL, Payload, Ready, WorkerMessage};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 const HELLO: u64 = 0;
@@ -32,6 +33,13 @@ pub(crate) struct Known {
     pub(crate) ready: Ready,
     pub(crate) tools: Arc<Tools>,
     pub(crate) config_schema: Option<Arc<ConfigSchema>>,
+    facts: Option<Arc<Map<String, Value>>>,
+}
+
+impl Known {
+    pub(crate) fn announced(&self) -> Announced {
+        Announced { config_schema: self.config_schema.clone(), facts: self.facts.clone() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +131,7 @@ impl Handshake {
         }
     }
 
-    fn ready(&mut self, ready: Ready) -> Step {
+    fn ready(&mut self, mut ready: Ready) -> Step {
         if let Err(sentence) = PROTOCOL.check(ready.protocol) {
             return self.failed("ProtocolVersion", format!("plugin `{}`: {sentence}", self.plugin));
         }
@@ -148,7 +156,8 @@ impl Handshake {
             },
         };
         let config = effective(config_schema.as_deref(), &self.config, self.unknown_keys);
-        self.known = Some(Known { ready, tools, config_schema });
+        let facts = ready.facts.take().map(Arc::new);
+        self.known = Some(Known { ready, tools, config_schema, facts });
         match config {
             Ok(config) => {
                 self.phase = Phase::Initializing;

@@ -4,6 +4,7 @@
 
 use hardpoint_model::plugin_config::ConfigSchema;
 use hardpoint_model::{Category, Exit, ExitReason, JobError};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// The worker ended while a call was in flight.
@@ -31,6 +32,15 @@ impl WorkerLost {
     }
 }
 
+/// What a worker says of its plugin once that is imported, for as long as nobody says otherwise.
+#[derive(Debug, Clone, Default)]
+pub struct Announced {
+    /// The schema of its configuration, if it has one.
+    pub config_schema: Option<Arc<ConfigSchema>>,
+    /// What only those who know its dialect look at.
+    pub facts: Option<Arc<Map<String, Value>>>,
+}
+
 /// The plugin could not be started.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}", error.message)]
@@ -39,8 +49,8 @@ pub struct StartFailure {
     pub error: Box<JobError>,
     /// How the worker ended, when there was one.
     pub exit: Option<Arc<Exit>>,
-    /// The schema of its configuration, or that it has none, if it came so far.
-    pub told: Option<Option<Arc<ConfigSchema>>>,
+    /// What it said of its plugin, if it came so far.
+    pub announced: Option<Announced>,
 }
 
 /// A start that failed because the worker ended, without a word of the plugin itself.
@@ -48,7 +58,7 @@ pub(crate) fn start_failure(plugin: &str, exit: Arc<Exit>) -> StartFailure {
     let (category, error_type) = classify(&exit.reason);
     let message = format!("plugin `{plugin}` could not be started: its worker {}", exit.reason);
     let error = JobError::new(category, error_type, message).of_plugin(plugin);
-    StartFailure { error: Box::new(error), exit: Some(exit), told: None }
+    StartFailure { error: Box::new(error), exit: Some(exit), announced: None }
 }
 
 /// The actor itself ended without a word: the runtime is shutting down.

@@ -11,7 +11,7 @@ mod loss;
 mod pipes;
 
 pub use command::{Call, CallEvent, CallOutput, CallRequest, Hook, Note, Timeout};
-pub use loss::{StartFailure, WorkerLost};
+pub use loss::{Announced, StartFailure, WorkerLost};
 
 use crate::limits::COMMAND_QUEUE;
 use crate::output::Captured;
@@ -67,7 +67,7 @@ impl Worker {
         let started = actor::start(spec, launcher, queue).await.map_err(|error| StartFailure {
             error: Box::new(JobError::new(Category::Fatal, "LaunchError", chain(&error)).of_plugin(&plugin)),
             exit: None,
-            told: None,
+            announced: None,
         })?;
         let actor::Started { instance, pid, output, state, exit, ready } = started;
         let lost = |_| loss::silent(&plugin);
@@ -157,6 +157,11 @@ impl Worker {
     /// The schema of the plugin's configuration, if it has one.
     pub fn config_schema(&self) -> Option<&Arc<ConfigSchema>> {
         self.shared.known.config_schema.as_ref()
+    }
+
+    /// What it said of its plugin, to be kept when the worker is gone.
+    pub fn announced(&self) -> Announced {
+        self.shared.known.announced()
     }
 
     /// The plugin's tools.

@@ -46,7 +46,8 @@ impl Host {
     ) -> Result<Worker, Failure> {
         let (installed, manifest) = self.catalog.find(plugin)?;
         let (output, config, unknown_keys) = (Captured::default(), Object::new(), UnknownKeys::default());
-        let order = StartOrder { installed, manifest, incarnation: 1, output, config, unknown_keys };
+        let (incarnation, reload) = (1, false);
+        let order = StartOrder { installed, manifest, incarnation, output, config, unknown_keys, reload };
         let tell = |step| match step {
             StartEvent::Probing => {}
             StartEvent::Environment(event) => {

@@ -222,11 +222,11 @@ impl Core {
         }
         if let Some(start) = self.start.take() {
             let failure = match start.failure {
-                Some(error) => StartFailure { error, exit: Some(Arc::clone(exit)), told: None },
+                Some(error) => StartFailure { error, exit: Some(Arc::clone(exit)), announced: None },
                 None => start_failure(&self.plugin, Arc::clone(exit)),
             };
-            let told = start.handshake.known().map(|known| known.config_schema.clone());
-            let failure = StartFailure { told, ..failure };
+            let announced = start.handshake.known().map(Known::announced);
+            let failure = StartFailure { announced, ..failure };
             self.effects.push(Effect::AnswerStart(start.reply, Box::new(Err(failure))));
         }
         self.pings.clear();

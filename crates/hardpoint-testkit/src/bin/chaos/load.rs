@@ -57,6 +57,7 @@ impl Load {
                 dialect: manifest.dialect,
                 instance: plugin.to_owned(),
                 incarnation: 1,
+                ..PluginRef::default()
             },
             env: BTreeMap::new(),
             config: Layers::default(),
