@@ -50,7 +50,7 @@ pub(in crate::cli) async fn run(args: Doctor, shared: &Shared, places: &Places) 
 
 /// What starts processes, in the data folder if that is of any use.
 enum Hands {
-    Usual(Starter),
+    Usual(Box<Starter>),
     /// With a scratch folder that is removed with it.
     Makeshift {
         launcher: Launcher,
@@ -64,7 +64,7 @@ impl Hands {
         if (args.plugins || !args.named.is_empty() || places.data.join("envs").is_dir())
             && let Ok(starter) = Starter::open(&places.data)
         {
-            return Ok(Self::Usual(starter));
+            return Ok(Self::Usual(Box::new(starter)));
         }
         let failed = |e: &std::io::Error| Failure::host("no process can be started", e);
         let scratch = tempfile::Builder::new().prefix("hardpoint-doctor-").tempdir();
