@@ -8,6 +8,7 @@
 mod bytes;
 mod calls;
 mod death;
+mod dialects;
 mod floor;
 mod guards;
 mod health;
@@ -34,7 +35,7 @@ struct Cli {
     /// Fewer repetitions: good enough to see a change by half, not by a tenth.
     #[arg(long)]
     quick: bool,
-    /// Only these: calls, flight, bytes, start, death, memory, guards, http, health, jobs, pipelines. The results file is left alone.
+    /// Only these: calls, dialects, flight, bytes, start, death, memory, guards, http, health, jobs, pipelines. The results file is left alone.
     #[arg(value_name = "NAME")]
     only: Vec<String>,
     /// Be the host of that many idle workers and print the own size; used by the memory benchmark.
@@ -48,8 +49,9 @@ struct Cli {
 /// One promise: its name on the command line and its measurement.
 type Bench = (&'static str, fn(&Stage, Effort, &mut Report) -> Result<()>);
 
-const BENCHES: [Bench; 11] = [
+const BENCHES: [Bench; 12] = [
     ("calls", calls::one_at_a_time),
+    ("dialects", dialects::measure),
     ("flight", calls::many_in_flight),
     ("bytes", bytes::measure),
     ("start", start::measure),

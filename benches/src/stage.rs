@@ -43,6 +43,8 @@ pub(crate) enum Plugin {
     Well,
     /// The one above.
     Trivial,
+    /// One of benches/plugins/echoes.
+    Echo { dialect: &'static str, entry: &'static str },
 }
 
 /// The kinds of tokio runtime that a host may live in.
@@ -109,18 +111,26 @@ impl Stage {
 
     /// What it takes to start a worker; the future of [`Start::worker`] borrows nothing.
     pub(crate) fn start(&self, plugin: Plugin) -> Start {
-        let (name, class, dir) = match plugin {
-            Plugin::Well => ("well", "WellPlugin", root().join("tests/plugins/well")),
-            Plugin::Trivial => ("trivial", "Trivial", self.data.path().join("trivial")),
+        self.start_with(&self.python, plugin)
+    }
+
+    /// The same with another interpreter.
+    pub(crate) fn start_with(&self, python: &Path, plugin: Plugin) -> Start {
+        let (name, entry, dialect, dir) = match plugin {
+            Plugin::Well => ("well", "plugin:WellPlugin", "native", root().join("tests/plugins/well")),
+            Plugin::Trivial => ("trivial", "plugin:Trivial", "native", self.data.path().join("trivial")),
+            Plugin::Echo { dialect, entry } => {
+                ("echo", entry, dialect, root().join("benches/plugins/echoes"))
+            }
         };
         let spec = WorkerSpec {
-            program: Program::python(&self.python, &self.sdk),
+            program: Program::python(python, &self.sdk),
             plugin: PluginRef {
                 name: name.to_owned(),
                 version: "1.0.0".to_owned(),
-                entry: format!("plugin:{class}"),
+                entry: entry.to_owned(),
                 dir: dir.to_string_lossy().into_owned(),
-                dialect: "native".to_owned(),
+                dialect: dialect.to_owned(),
                 instance: name.to_owned(),
                 incarnation: 1,
                 ..PluginRef::default()

@@ -62,6 +62,12 @@ class Call:
             self.run_callbacks()
         return lambda: callbacks.pop(hash(key), None) and None
 
+    def set_callback(self, callback: Callable[[], Any]) -> None:
+        """As `add_callback`, where there is none yet and `threading` is imported; no way back."""
+        self.callbacks = {0: callback}
+        if self.cancelled:
+            self.run_callbacks()
+
     def run_callbacks(self) -> None:
         """Start every callback once, on one new thread."""
         callbacks = self.callbacks

@@ -26,6 +26,7 @@ _ENVELOPE = {
     "description": "`args` and `kwargs` of execute(*args, **kwargs); anything else is its keyword arguments",
     "properties": {"args": {}, "kwargs": {}},
 }
+_ENVELOPE_NAMES = frozenset(("args", "kwargs"))
 _OPEN = {"type": "object"}
 # How the contract, and its successor, mark the method that handles an action.
 _TAGS = ("_plugin_action", "_capability_action")
@@ -111,7 +112,7 @@ def tools_of(cls: Any, made: Any, running: Running) -> dict[str, ForeignTool]:
 
 def _envelope(args: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     positional, named = args.get("args", []), args.get("kwargs", {})
-    if args.keys() <= {"args", "kwargs"} and isinstance(positional, list) and isinstance(named, dict):
+    if args.keys() <= _ENVELOPE_NAMES and isinstance(positional, list) and isinstance(named, dict):
         return positional, named
     return [], args
 

@@ -39,14 +39,21 @@ class Running:
     ) -> Any:
         """Run a method as a call."""
         state = self._begin(call, ctx)
+        current = self._states.current
+        token = current.set(state)
         try:
-            value = self._states.inside(state, self._run, call, function, args, named or {})
+            value = function(*args, **named) if named else function(*args)
+            if type(value) is not dict and hasattr(value, "__await__"):
+                value = self._settled(call, value)
         except Exception as error:
             raise _told(call, error) from error
         finally:
-            self._account(state)
-        _complete(state)
-        return _sendable(value)
+            current.reset(token)
+            if state.values.get("_last_api_usage"):
+                self._account(state)
+        if state.told is not None:
+            _complete(state)
+        return value if type(value) is dict else _sendable(value)
 
     def stream(
         self, call: Call, ctx: Context, function: Callable[..., Any], args: Any, named: Any
@@ -57,11 +64,8 @@ class Running:
 
     def _begin(self, call: Call, ctx: Context) -> CallState:
         state = self._states.begin(call, ctx)
-        call.add_callback(lambda: self._states.inside(state, self._cancel, state))
+        call.set_callback(lambda: self._states.inside(state, self._cancel, state))
         return state
-
-    def _run(self, call: Call, function: Callable[..., Any], args: Any, named: Any) -> Any:
-        return self._settled(call, function(*args, **named))
 
     def _settled(self, call: Call, value: Any) -> Any:
         return self._worker.loop().finish(call, value) if hasattr(value, "__await__") else value

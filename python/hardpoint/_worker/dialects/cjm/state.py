@@ -70,7 +70,8 @@ class States:
         # Those that have no answer yet, as the worker knows them: nothing here has to be told of an end,
         # which an interrupt could prevent.
         self._calls = calls
-        self._current: ContextVar[CallState | None] = ContextVar("cjm_call", default=None)
+        # The one that the running code works for, as far as contexts tell.
+        self.current: ContextVar[CallState | None] = ContextVar("cjm_call", default=None)
         self._begun: list[CallState] = []
         # What is set outside of calls.
         self.object_values: dict[str, Any] = {}
@@ -78,7 +79,8 @@ class States:
     def begin(self, call: Call, ctx: Context) -> CallState:
         """A call begins."""
         state = CallState(call, ctx, self.object_values.get(_CALLBACKS))
-        self._begun = [*self._running(), state]
+        # Mostly it is the only one that there is.
+        self._begun = [state] if len(self._calls) == 1 else [*self._running(), state]
         return state
 
     def _running(self) -> list[CallState]:
@@ -89,15 +91,15 @@ class States:
 
     def inside(self, state: CallState, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Run plugin code as part of a call."""
-        token = self._current.set(state)
+        token = self.current.set(state)
         try:
             return function(*args, **named)
         finally:
-            self._current.reset(token)
+            self.current.reset(token)
 
     def here(self) -> CallState | None:
         """The call that the running code works for."""
-        state = self._current.get()
+        state = self.current.get()
         if state is None:
             state = getattr(threading.current_thread(), _STARTED_FOR, None)
         if state is not None and self._runs(state):

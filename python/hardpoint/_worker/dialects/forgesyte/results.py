@@ -25,7 +25,7 @@ def as_object(value: Any) -> dict[str, Any]:
 
 def _plain(value: Any, path: str, depth: int) -> Any:
     kind = type(value)
-    if value is None or kind in (str, int, float, bool):
+    if kind in _SCALARS:
         return value
     if depth > NESTING_MAX:
         raise ResultNotSerializable(f"values nest deeper than {NESTING_MAX} (at `{path[:200]}`)")
@@ -36,12 +36,24 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     return _other(value, path, depth)
 
 
+# Most values are of these, and the path to them is not worth being made.
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+
+
 def _object(value: Any, path: str, depth: int) -> dict[str, Any]:
-    return {_key(key): _plain(child, f"{path}.{_key(key)}", depth + 1) for key, child in value.items()}
+    return {
+        key if type(key) is str else _key(key): (
+            child if type(child) in _SCALARS else _plain(child, f"{path}.{_key(key)}", depth + 1)
+        )
+        for key, child in value.items()
+    }
 
 
 def _list(value: Any, path: str, depth: int) -> list[Any]:
-    return [_plain(child, f"{path}[{index}]", depth + 1) for index, child in enumerate(value)]
+    return [
+        child if type(child) in _SCALARS else _plain(child, f"{path}[{index}]", depth + 1)
+        for index, child in enumerate(value)
+    ]
 
 
 def _key(key: Any) -> str:
