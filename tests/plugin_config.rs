@@ -348,3 +348,31 @@ fn the_command_line_shows_sets_and_removes_keys_by_their_types() {
     assert!(code == 0 && text.contains("German"), "{code}: {text}");
     server.stop();
 }
+
+#[test]
+fn what_was_set_on_a_server_counts_without_one_on_the_same_data_folder() {
+    let serving = Serving::of(&[PLUGIN]);
+    let server = serving.start();
+    server.wait_for(PLUGIN, "INITIALIZED");
+    changed(&server, &json!({"language": "deu", "server": {"port": 8080}}));
+    let stopped = server.stopped();
+    let places = [
+        "--data-dir",
+        stopped.data().to_str().unwrap(),
+        "--plugins-dir",
+        stopped.plugins().to_str().unwrap(),
+    ]
+    .map(str::to_owned);
+    let given = |args: &[&str]| {
+        let all: Vec<&str> = args.iter().copied().chain(places.iter().map(String::as_str)).collect();
+        let said = Cli::new(&all).run();
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        said.json()["result"].clone()
+    };
+    let called = given(&["call", PLUGIN, "given", "--json"]);
+    assert_eq!((&called["language"], &called["server"]["port"]), (&json!("deu"), &json!(8080)), "{called}");
+    let pipeline = stopped.data().join("pipeline.yaml");
+    fs::write(&pipeline, "stages:\n  - {plugin: configured, tool: given}\n").unwrap();
+    let ran = given(&["run", pipeline.to_str().unwrap(), "--json"]);
+    assert_eq!(ran["language"], "deu", "{ran}");
+}

@@ -14,6 +14,11 @@ pub struct Decisions {
 }
 
 impl Decisions {
+    /// What others were told, for a host that is told nothing itself.
+    pub fn of_others(configs: BTreeMap<String, PluginConfig>) -> Self {
+        Self { configs, ..Self::default() }
+    }
+
     /// Reads what an earlier host was told, and keeps in the same place what this one is told.
     pub async fn read(store: Store) -> Result<Self, StoreError> {
         let flags = store.plugins().await?;

@@ -6,9 +6,11 @@
 use super::{Failure, Places};
 use hardpoint_engine::{Catalog, OpenError, StartEvent, StartOrder, Starter};
 use hardpoint_env::EnvEvent;
-use hardpoint_model::plugin_config::{Object, UnknownKeys};
+use hardpoint_model::plugin_config::UnknownKeys;
+use hardpoint_store::{PluginConfig, Store};
 use hardpoint_supervisor::{Captured, Worker};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +29,8 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct Host {
     catalog: Catalog,
+    /// What is set by hand in the configurations of plugins, on a server of this data folder.
+    configs: BTreeMap<String, PluginConfig>,
     starter: Starter,
     workers: Mutex<Vec<Worker>>,
 }
@@ -35,7 +39,8 @@ impl Host {
     /// Reads the plugins folder and makes the data folder ready.
     pub(crate) fn open(places: &Places) -> Result<Self, Failure> {
         let catalog = Catalog::read(&places.plugins)?;
-        Ok(Self { catalog, starter: open_starter(places)?, workers: Mutex::default() })
+        let configs = Store::plugin_configs_in(&places.data)?;
+        Ok(Self { catalog, configs, starter: open_starter(places)?, workers: Mutex::default() })
     }
 
     /// Probes the plugin, makes its environment ready and starts a worker in it.
@@ -45,7 +50,8 @@ impl Host {
         on_event: &(dyn Fn(Event) + Sync),
     ) -> Result<Worker, Failure> {
         let (installed, manifest) = self.catalog.find(plugin)?;
-        let (output, config, unknown_keys) = (Captured::default(), Object::new(), UnknownKeys::default());
+        let config = self.configs.get(plugin).map(|kept| kept.values.clone()).unwrap_or_default();
+        let (output, unknown_keys) = (Captured::default(), UnknownKeys::default());
         let (incarnation, reload) = (1, false);
         let order = StartOrder { installed, manifest, incarnation, output, config, unknown_keys, reload };
         let tell = |step| match step {

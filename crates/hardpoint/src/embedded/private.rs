@@ -78,7 +78,8 @@ impl PrivateHost {
         // Its store goes with the run: nothing of it need survive a loss of power.
         let jobs = JobSettings { when_down: WhenDown::Fail, sync_inputs: false, cancel_grace, ..jobs };
         let engine = engine_settings(config);
-        let parts = Parts { starter, catalog, engine, decisions: Decisions::default(), jobs };
+        let decisions = Decisions::of_others(Store::plugin_configs_in(&places.data)?);
+        let parts = Parts { starter, catalog, engine, decisions, jobs };
         Ok(Self { assembly: Assembly::start(parts, store).await?, plugins, folder })
     }
 
