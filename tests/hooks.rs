@@ -187,3 +187,40 @@ fn a_caller_who_hangs_up_cancels_the_plain_run_and_the_plugin_lives_on() {
         server.stop();
     }
 }
+
+#[test]
+fn a_plugin_hears_that_it_is_disabled_when_its_last_call_is_over_also_when_nobody_waits_for_that() {
+    let server = Server::with(&[PLUGIN]);
+    server.wait_for(PLUGIN, "INITIALIZED");
+    let begin = |server: &Server| {
+        let reply = hand_in(server, PLUGIN, "watch", &json!({}), &json!({}));
+        let id = reply.json()["job_id"].as_str().unwrap().to_owned();
+        server.wait_for(PLUGIN, "RUNNING");
+        id
+    };
+    let at_once = |server: &Server, verb: &str| {
+        server.post(&format!("/v1/plugins/{PLUGIN}/{verb}?wait_seconds=0"), None).status
+    };
+    let ended = |server: &Server, id: &str| {
+        cancel(server, id);
+        until(server, id, "cancelled");
+    };
+    let switched = |server: &Server| {
+        printed(server).into_iter().filter(|line| line.starts_with("on_")).collect::<Vec<_>>()
+    };
+    // Allowed again before it had to hear that it was not: neither hook.
+    let id = begin(&server);
+    assert_eq!(at_once(&server, "disable"), 202, "the call goes on");
+    assert!(matches!(at_once(&server, "enable"), 200 | 202));
+    ended(&server, &id);
+    assert_eq!(switched(&server), Vec::<String>::new());
+    let id = begin(&server);
+    assert_eq!(at_once(&server, "disable"), 202);
+    assert_eq!(switched(&server), Vec::<String>::new());
+    ended(&server, &id);
+    wait_until("it hears that it is disabled", PATIENCE, || switched(&server) == ["on_disable"]);
+    verb(&server, "enable");
+    verb(&server, "enable");
+    assert_eq!(switched(&server), ["on_disable", "on_enable"]);
+    server.stop();
+}

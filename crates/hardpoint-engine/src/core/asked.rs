@@ -4,6 +4,7 @@
 //! never happened. Must not know how anything is kept.
 
 use super::entry::Then;
+use super::switch::Heard;
 use super::{Ask, Core, Effect, Entry, Now, Phase, Scene};
 use hardpoint_store::{PluginFlags, StoreError};
 use hardpoint_wire::LogLevel;
@@ -18,6 +19,8 @@ pub(crate) struct Wish {
     pub(crate) kept: oneshot::Sender<Result<(), StoreError>>,
     /// Told when it is done, or can get no further.
     pub(crate) settled: oneshot::Sender<()>,
+    /// Told when the worker has heard whether calls are allowed, if that is what is asked; dropped otherwise.
+    pub(crate) heard: Heard,
 }
 
 /// What a wish changes of what is on disk.
@@ -72,9 +75,9 @@ impl<W: Clone> Core<W> {
     }
 
     fn grant(&mut self, wish: Wish, now: Now) {
-        let Wish { plugin, ask, kept, settled } = wish;
+        let Wish { plugin, ask, kept, settled, heard } = wish;
         self.effects.push(Effect::TellKept(kept, Ok(())));
-        self.with(&plugin, |entry, scene| entry.grant(ask, settled, scene), now);
+        self.with(&plugin, |entry, scene| entry.grant(ask, settled, heard, scene), now);
     }
 }
 
@@ -83,11 +86,12 @@ impl<W: Clone> Entry<W> {
         self.being_kept > 0
     }
 
-    fn grant(&mut self, ask: Ask, settled: oneshot::Sender<()>, scene: &mut Scene<'_, W>) {
+    fn grant(&mut self, ask: Ask, settled: oneshot::Sender<()>, heard: Heard, scene: &mut Scene<'_, W>) {
         self.waiting.push(settled);
         match ask {
             Ask::Enable(enabled) => {
                 self.enabled = enabled;
+                self.switched(heard, scene);
                 if enabled && self.was_never_started() {
                     self.start(scene);
                 }

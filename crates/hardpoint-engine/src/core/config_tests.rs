@@ -70,6 +70,8 @@ impl World {
                 Effect::Stop { worker, .. } => self.stopping.push(worker),
                 Effect::AbortStart { .. }
                 | Effect::Watch { .. }
+                | Effect::AwaitIdle { .. }
+                | Effect::Switch { .. }
                 | Effect::Kill(_)
                 | Effect::Keep { .. }
                 | Effect::TellKept(..)
@@ -195,7 +197,7 @@ fn a_worker_that_ends_before_its_change_is_kept_has_a_successor_that_knows_it() 
     world.ends(1);
     let wish = |ask| {
         let ((kept, _), (settled, _)) = (oneshot::channel(), oneshot::channel());
-        super::Wish { plugin: NAME.to_owned(), ask, kept, settled }
+        super::Wish { plugin: NAME.to_owned(), ask, kept, settled, heard: oneshot::channel().0 }
     };
     world.input(Input::Asked(wish(super::Ask::Restart)));
     assert_eq!(world.is_ready(2), Object::new(), "it was not on disk when this life began");

@@ -3,6 +3,7 @@
 //! Owns the steps that every decision is made of. Must not know who asked.
 
 use super::config::Configuration;
+use super::switch::Switch;
 use super::{Beginning, Effect, LifeId, Now, Scene};
 use crate::activity::Activity;
 use crate::catalog::Installed;
@@ -64,6 +65,7 @@ pub(crate) struct Entry<W> {
     pub(crate) incarnation: u64,
     pub(crate) phase: Phase<W>,
     pub(crate) enabled: bool,
+    pub(super) switch: Switch,
     /// Somebody unloaded it.
     pub(crate) unloaded: bool,
     /// What is on disk of what somebody decided.
@@ -118,6 +120,7 @@ impl<W: Clone> Entry<W> {
             incarnation: 1,
             phase: Phase::Idle,
             enabled,
+            switch: Switch::new(enabled),
             unloaded: flags.unloaded,
             flags,
             being_kept: 0,

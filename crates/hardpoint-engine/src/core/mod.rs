@@ -9,6 +9,7 @@ mod config;
 #[cfg(test)]
 mod config_tests;
 mod entry;
+mod switch;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use switch::Switch;
 use tokio::sync::oneshot;
 
 /// One life of one plugin.
@@ -108,6 +110,10 @@ pub(crate) enum Input<W> {
     Read { life: LifeId, installed: Arc<Installed> },
     /// A start ended.
     Started { life: LifeId, result: Result<Started<W>, StartFailed> },
+    /// The plugin of a life has no call, or had none a moment ago.
+    Idle(LifeId),
+    /// The worker of a life has heard whether calls are allowed, or has failed to.
+    Heard { life: LifeId, result: Result<(), JobError> },
     /// A worker ended.
     Ended { life: LifeId, exit: Arc<Exit>, noted: Option<oneshot::Sender<()>> },
     /// A call ended with an exception.
@@ -133,6 +139,10 @@ pub(crate) enum Effect<W> {
     Keep { wish: Wish, change: Change },
     /// Let the worker take up another configuration; the end comes back as [`Input::Reconfigured`].
     Reconfigure { life: LifeId, worker: W, old: Object, new: Object },
+    /// Report when there is no call: [`Input::Idle`].
+    AwaitIdle { life: LifeId, activity: Arc<Activity> },
+    /// Tell the worker whether calls are allowed; the end comes back as [`Input::Heard`].
+    Switch { life: LifeId, worker: W, enabled: bool },
     /// Keep this; the end comes back as [`Input::ConfigKept`], in the order of these effects.
     KeepConfig { plugin: String, config: PluginConfig, why: KeepWhy },
     /// Whoever wanted another configuration is told, once the snapshot is published.
@@ -208,6 +218,8 @@ impl<W: Clone> Core<W> {
                 Ok(started) => self.of(&life, |entry, scene| entry.started(started, scene), now),
                 Err(failed) => self.of(&life, |entry, scene| entry.start_failed(failed, scene), now),
             },
+            Input::Idle(life) => self.of(&life, Entry::is_idle, now),
+            Input::Heard { life, result } => self.heard(&life, &result, now),
             Input::Ended { life, exit, noted } => {
                 self.of(&life, |entry, scene| entry.worker_ended(&exit, scene), now);
                 self.effects.extend(noted.map(Effect::Tell));
@@ -348,6 +360,7 @@ impl<W: Clone> Entry<W> {
         self.say(LogLevel::Info, "it is ready");
         let (life, activity) = (self.life(), Arc::clone(&self.activity));
         self.phase = Phase::Up(worker.clone());
+        self.switch = Switch::new(self.enabled);
         scene.effects.push(Effect::Watch { life, worker, activity });
         self.announced(announced, scene);
         self.begins_with_config(scene);
@@ -379,6 +392,7 @@ impl<W: Clone> Entry<W> {
 
     fn worker_ended(&mut self, exit: &Exit, scene: &mut Scene<'_, W>) {
         self.starting = None;
+        self.switch = Switch::new(self.enabled);
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             // Somebody lost interest in a call that would not stop: no fault of the plugin's that counts.
             Phase::Up(_) if matches!(exit.reason, ExitReason::Cancelled { .. }) => {

@@ -106,7 +106,11 @@ impl World {
                     self.stopping.insert(worker);
                 }
                 // The configuration has its own world.
-                Effect::Reconfigure { .. } | Effect::KeepConfig { .. } | Effect::TellConfig(..) => {}
+                Effect::AwaitIdle { .. }
+                | Effect::Switch { .. }
+                | Effect::Reconfigure { .. }
+                | Effect::KeepConfig { .. }
+                | Effect::TellConfig(..) => {}
                 Effect::Keep { wish, change } => self.keeping.push_back((wish, change)),
                 Effect::TellKept(whom, result) => drop(whom.send(result)),
                 Effect::Tell(whom) => {
@@ -144,7 +148,13 @@ impl World {
     fn ask(&mut self, ask: Ask) -> oneshot::Receiver<Result<(), StoreError>> {
         let ((kept, on_disk), (settled, done)) = (oneshot::channel(), oneshot::channel());
         self.asked.push(done);
-        self.input(Input::Asked(Wish { plugin: NAME.to_owned(), ask, kept, settled }));
+        self.input(Input::Asked(Wish {
+            plugin: NAME.to_owned(),
+            ask,
+            kept,
+            settled,
+            heard: oneshot::channel().0,
+        }));
         on_disk
     }
 

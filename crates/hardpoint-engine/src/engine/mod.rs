@@ -16,6 +16,7 @@ use crate::settings::Settings;
 use crate::snapshot::{PluginView, Snapshot};
 use crate::start::Starter;
 use arc_swap::ArcSwap;
+use hardpoint_model::JobError;
 use hardpoint_model::MemoryEnforcer;
 use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_store::StoreError;
@@ -140,27 +141,22 @@ impl Engine {
             Verb::Restart => Ask::Restart,
             Verb::Enable => Ask::Enable(true),
             Verb::Disable => Ask::Enable(false),
-            Verb::Prefetch => return self.hook(plugin, Hook::Prefetch, patience).await,
+            Verb::Prefetch => return self.prefetch(plugin, patience).await,
         };
-        let (wish, kept, done) = wish(name, ask);
+        let (wish, (kept, done, heard)) = wish(name, ask);
         self.command(Input::Asked(wish))?;
         kept.await.map_err(|_| Refusal::Stopping)?.map_err(Refusal::Store)?;
-        let done = tokio::time::timeout(patience, done).await.is_ok();
-        let plugin = self.plugin(name)?;
-        match verb {
-            Verb::Enable if done => self.hook(plugin, Hook::Enable, patience).await,
-            Verb::Disable if done => {
-                let idle = tokio::time::timeout(patience, plugin.activity.until_idle()).await.is_ok();
-                if idle {
-                    self.hook(plugin, Hook::Disable, patience).await
-                } else {
-                    Ok(Answer { plugin, done: idle })
-                }
-            }
-            Verb::Load | Verb::Unload | Verb::Restart | Verb::Enable | Verb::Disable | Verb::Prefetch => {
-                Ok(Answer { plugin, done })
-            }
-        }
+        let settled = async {
+            let _ = done.await;
+            // Dropped by whoever has nothing to hear.
+            heard.await.unwrap_or(Ok(()))
+        };
+        let done = match tokio::time::timeout(patience, settled).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => return Err(Refusal::Hook(Box::new(error))),
+            Err(_) => false,
+        };
+        Ok(Answer { plugin: self.plugin(name)?, done })
     }
 
     /// Takes no calls and no verbs any more.
@@ -217,7 +213,7 @@ impl Engine {
         let dir = self.shared.plugins_dir.clone();
         let read = tokio::task::spawn_blocking(move || Catalog::read(&dir)).await;
         let Ok(Ok(catalog)) = read else { return Ok(()) };
-        let (nobody, _, seen) = wish("", Ask::Load);
+        let (nobody, (_, seen, _)) = wish("", Ask::Load);
         self.command(Input::Found(catalog.iter().cloned().collect()))?;
         // Commands are taken in order: when this one is answered, the one before is done.
         self.command(Input::Asked(nobody))?;
@@ -225,17 +221,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Runs a lifecycle hook, if there is a worker to run it.
-    async fn hook(&self, plugin: Arc<PluginView>, hook: Hook, patience: Duration) -> Result<Answer, Refusal> {
+    async fn prefetch(&self, plugin: Arc<PluginView>, patience: Duration) -> Result<Answer, Refusal> {
         let Some(worker) = plugin.worker.clone().filter(|_| plugin.state.takes_calls()) else {
-            return if hook == Hook::Prefetch {
-                Err(Refusal::of(&plugin))
-            } else {
-                Ok(Answer { plugin, done: true })
-            };
+            return Err(Refusal::of(&plugin));
         };
         let name = plugin.name.clone();
-        match tokio::time::timeout(patience, worker.hook(hook)).await {
+        match tokio::time::timeout(patience, worker.hook(Hook::Prefetch)).await {
             Ok(Ok(Ok(_))) => Ok(Answer { plugin: self.plugin(&name)?, done: true }),
             Ok(Ok(Err(error))) => Err(Refusal::Hook(Box::new(error))),
             Ok(Err(lost)) => Err(Refusal::Hook(Box::new(lost.to_job_error(&name)))),
@@ -244,10 +235,18 @@ impl Engine {
     }
 }
 
+/// Where somebody is told that his wish is on disk, that it is done, and that the worker has heard of it.
+type Told = (
+    oneshot::Receiver<Result<(), StoreError>>,
+    oneshot::Receiver<()>,
+    oneshot::Receiver<Result<(), JobError>>,
+);
+
 /// A wish, and where it is told how far it is.
-fn wish(plugin: &str, ask: Ask) -> (Wish, oneshot::Receiver<Result<(), StoreError>>, oneshot::Receiver<()>) {
-    let ((kept, on_disk), (settled, done)) = (oneshot::channel(), oneshot::channel());
-    (Wish { plugin: plugin.to_owned(), ask, kept, settled }, on_disk, done)
+fn wish(plugin: &str, ask: Ask) -> (Wish, Told) {
+    let ((kept, on_disk), (settled, done), (heard, told)) =
+        (oneshot::channel(), oneshot::channel(), oneshot::channel());
+    (Wish { plugin: plugin.to_owned(), ask, kept, settled, heard }, (on_disk, done, told))
 }
 
 fn enforcer(mode: &MemoryMode) -> MemoryEnforcer {

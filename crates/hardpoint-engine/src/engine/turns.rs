@@ -11,8 +11,8 @@ use crate::settings::Settings;
 use crate::snapshot::{PluginView, Snapshot};
 use crate::watch;
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
-use hardpoint_model::MemoryEnforcer;
 use hardpoint_model::plugin_config::Object;
+use hardpoint_model::{JobError, MemoryEnforcer};
 use hardpoint_store::{Op, PluginConfig, Store};
 use hardpoint_supervisor::{Hook, Worker};
 use jiff::Timestamp;
@@ -116,6 +116,14 @@ impl Loop {
                     self.tasks.spawn(async move { drop(worker.kill().await) });
                 }
                 Effect::Reconfigure { life, worker, old, new } => self.reconfigure(life, worker, old, new),
+                Effect::AwaitIdle { life, activity } => {
+                    let inputs = self.shared.inputs.clone();
+                    self.tasks.spawn(async move {
+                        activity.until_idle().await;
+                        let _ = inputs.send(Input::Idle(life)).await;
+                    });
+                }
+                Effect::Switch { life, worker, enabled } => self.switch(life, worker, enabled),
                 Effect::KeepConfig { plugin, config, why } => self.keep_config(plugin, config, why),
                 Effect::TellConfig(whom, result) => drop(whom.send(result)),
                 Effect::Keep { wish, change } => self.keep(wish, change),
@@ -147,14 +155,30 @@ impl Loop {
     }
 
     fn reconfigure(&mut self, life: LifeId, worker: Worker, old: Object, new: Object) {
+        let hook = Hook::Reconfigure { old: Value::Object(old), new: Value::Object(new) };
+        self.hook(life, worker, hook, |life, result| Input::Reconfigured { life, result });
+    }
+
+    fn switch(&mut self, life: LifeId, worker: Worker, enabled: bool) {
+        let hook = if enabled { Hook::Enable } else { Hook::Disable };
+        self.hook(life, worker, hook, |life, result| Input::Heard { life, result });
+    }
+
+    /// Runs a hook and tells the loop how it ended.
+    fn hook(
+        &mut self,
+        life: LifeId,
+        worker: Worker,
+        hook: Hook,
+        ended: impl FnOnce(LifeId, Result<(), JobError>) -> Input<Worker> + Send + 'static,
+    ) {
         let inputs = self.shared.inputs.clone();
         self.tasks.spawn(async move {
-            let hook = Hook::Reconfigure { old: Value::Object(old), new: Value::Object(new) };
             let result = match worker.hook(hook).await {
                 Ok(answer) => answer.map(drop),
                 Err(lost) => Err(lost.to_job_error(&life.plugin)),
             };
-            let _ = inputs.send(Input::Reconfigured { life, result }).await;
+            let _ = inputs.send(ended(life, result)).await;
         });
     }
 
