@@ -49,6 +49,7 @@ mod plugin_config;
 mod probes;
 mod probes_gpu;
 mod probes_packages;
+mod published;
 mod python_client;
 mod restart;
 mod run_socket;

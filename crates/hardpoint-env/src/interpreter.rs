@@ -132,9 +132,29 @@ pub(crate) fn candidates(settings: &Settings) -> Vec<PathBuf> {
     NAMES
         .iter()
         .flat_map(|name| settings.on_path(name))
+        .chain(of_pyenv(settings))
         .filter(|path| seen.insert(path.clone()))
         .take(INTERPRETERS_MAX)
         .collect()
+}
+
+/// Those that pyenv has installed, the newest first: on PATH its shims name only the ones that are switched on.
+fn of_pyenv(settings: &Settings) -> Vec<PathBuf> {
+    let root = settings.get("PYENV_ROOT").map(PathBuf::from);
+    let root = root.or_else(|| Some(PathBuf::from(settings.get("HOME")?).join(".pyenv")));
+    let entries = root.and_then(|root| std::fs::read_dir(root.join("versions")).ok());
+    let mut found: Vec<(Version, PathBuf)> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let version = Version::from_str(entry.file_name().to_str()?).ok()?;
+            (version >= Version::new(OLDEST)).then(|| (version, entry.path().join("bin/python")))
+        })
+        .filter(|(_, path)| path.is_file())
+        .collect();
+    found.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
+    found.into_iter().map(|(_, path)| path).collect()
 }
 
 pub(crate) fn fits(version: &str, versions: &VersionSpecifiers) -> bool {
@@ -150,6 +170,22 @@ fn wanted(requires: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_pyenv_has_installed_comes_after_the_path_and_the_newest_first() {
+        let pyenv = tempfile::tempdir().unwrap();
+        for version in ["3.9.18", "3.12.1", "2.7.18", "3.13.0", "miniforge3"] {
+            let bin = pyenv.path().join("versions").join(version).join("bin");
+            std::fs::create_dir_all(&bin).unwrap();
+            std::fs::write(bin.join("python"), "").unwrap();
+        }
+        std::fs::create_dir_all(pyenv.path().join("versions/3.11.9/bin")).unwrap();
+        let settings = Settings::from_process().with("PATH", "/nowhere").with("PYENV_ROOT", pyenv.path());
+        let found = candidates(&settings.without("HARDPOINT_PYTHON"));
+        let expected = ["3.13.0", "3.12.1", "3.9.18"];
+        let path = |version| pyenv.path().join("versions").join(version).join("bin/python");
+        assert_eq!(found, expected.map(path));
+    }
 
     #[test]
     fn versions_are_compared_as_python_compares_them() {
