@@ -21,6 +21,7 @@ mod events;
 mod exits;
 mod faces;
 mod fire;
+mod foreign_faults;
 mod guards;
 mod hooks;
 mod host_death;

@@ -160,7 +160,7 @@ fn a_published_plugin_streams_and_one_that_uses_the_whole_contract_tells_progres
     let worked = job("work", &json!({"steps": 4, "usage": 7}));
     until(&server, &worked, "completed");
     let told = events(&server, Some(&worked), 0);
-    let progress = told.iter().filter(|event| event["type"] == "PROGRESS_CHANGED").next_back();
+    let progress = told.iter().rfind(|event| event["type"] == "PROGRESS_CHANGED");
     assert_eq!(progress.unwrap()["payload"]["progress"], 1.0, "{told:?}");
     let polled = job("poll", &json!({"name": "one"}));
     until(&server, &polled, "running");

@@ -206,3 +206,21 @@ class BadSchema:
 
     def execute(self):
         pass
+
+
+class Mortal(Duck):
+    """Ends its own process, as the kernel would do it, after some items or in the middle of a call."""
+
+    def execute(self, mark="", **kwargs):
+        if mark:
+            with open(mark, "a") as file:
+                file.write("x")
+        os.kill(os.getpid(), 9)
+        time.sleep(60)
+
+    def execute_stream(self, count=20):
+        yield from range(count)
+        # What was yielded lies with the host before the end: it takes one item at a time.
+        time.sleep(0.2)
+        os.kill(os.getpid(), 9)
+        time.sleep(60)
