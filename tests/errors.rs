@@ -171,6 +171,15 @@ fn what_may_pass_is_tried_again_by_its_kind_and_nothing_else_is() {
     let done = until(&server, &id, "completed");
     assert_eq!((&done["stages"][0]["attempts"], &done["error"]), (&json!(3), &Value::Null), "{done:#}");
     assert_eq!(server.get(&format!("/v1/jobs/{id}/result")).json()["result"], 3);
+    // What was short is given back with the worker that held it: the next try is made by another one.
+    let pid = server.health(PLUGIN)["pid"].clone();
+    let id = submit(&server, "fail", &json!({"kind": "resource"}));
+    until(&server, &id, "failed");
+    assert_ne!(server.wait_for(PLUGIN, "INITIALIZED")["pid"], pid);
+    let pid = server.health(PLUGIN)["pid"].clone();
+    let id = submit(&server, "fail", &json!({"kind": "transient"}));
+    until(&server, &id, "failed");
+    assert_eq!(server.health(PLUGIN)["pid"], pid);
     // Words of the host in the mouth of a plugin are no excuse.
     let id = submit(&server, "fail", &json!({"kind": "like_the_host"}));
     assert_eq!(until(&server, &id, "failed")["stages"][0]["attempts"], 3);

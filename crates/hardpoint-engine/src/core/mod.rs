@@ -118,6 +118,8 @@ pub(crate) enum Input<W> {
     Ended { life: LifeId, exit: Arc<Exit>, noted: Option<oneshot::Sender<()>> },
     /// A call ended with an exception.
     CallFailed { life: LifeId, tool: String, error: Box<JobError>, noted: oneshot::Sender<()> },
+    /// A call of this life lacked resources, and is to be made again: its worker is to give back what it holds.
+    Renew(LifeId),
     /// A worker without calls has given no sign of life for this long.
     Hung { life: LifeId, silent_for: Duration },
 }
@@ -231,6 +233,7 @@ impl<W: Clone> Core<W> {
                 }
                 self.effects.push(Effect::Tell(noted));
             }
+            Input::Renew(life) => self.of(&life, Entry::renew, now),
             Input::Hung { life, silent_for } => {
                 self.of(&life, |entry, scene| entry.hung(silent_for, scene), now);
             }
@@ -426,6 +429,14 @@ impl<W: Clone> Entry<W> {
         let why = Why::of_call(&self.name, tool, error);
         self.broke(PluginEvent::Broke, why, Ended::Failed, scene);
         self.stop(Then::Rest, scene);
+    }
+
+    fn renew(&mut self, scene: &mut Scene<'_, W>) {
+        if matches!(self.phase, Phase::Up(_)) {
+            self.restarts += 1;
+            self.say(LogLevel::Info, "a call lacked resources: it gets a fresh worker before the next try");
+            self.stop(Then::Start, scene);
+        }
     }
 
     fn hung(&mut self, silent_for: Duration, scene: &mut Scene<'_, W>) {

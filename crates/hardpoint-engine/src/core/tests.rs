@@ -232,6 +232,7 @@ enum Step {
     Ends(ExitReason),
     CallFails(Category),
     Hangs,
+    Lacks,
     FoundAgain,
     FoundElsewhere,
     DiskTakes,
@@ -262,6 +263,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => end.prop_map(Step::Ends),
         2 => category.prop_map(Step::CallFails),
         1 => Just(Step::Hangs),
+        1 => Just(Step::Lacks),
         1 => Just(Step::FoundAgain),
         1 => Just(Step::FoundElsewhere),
         4 => Just(Step::DiskTakes),
@@ -299,6 +301,7 @@ proptest! {
                 Step::Ends(reason) => world.worker_ends(reason),
                 Step::CallFails(category) => world.call_fails(category),
                 Step::Hangs => world.hangs(),
+                Step::Lacks => world.lives.last().cloned().into_iter().for_each(|(_, life)| world.input(Input::Renew(life))),
                 Step::FoundAgain => world.input(Input::Found(vec![installed("/plugins/ocr")])),
                 Step::FoundElsewhere => {
                     world.input(Input::Found(vec![installed("/plugins/ocr"), installed("/plugins/ocr-copy")]));

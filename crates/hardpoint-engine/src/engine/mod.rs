@@ -8,7 +8,7 @@ mod turns;
 
 use crate::call::Refusal;
 use crate::catalog::Catalog;
-use crate::core::{Ask, Input, Wish};
+use crate::core::{Ask, Input, LifeId, Wish};
 use crate::decisions::Decisions;
 use crate::limits::{COMMAND_QUEUE, INPUT_QUEUE, LOGS_PATIENCE, SETTLE_LOOK};
 use crate::logs::Logs;
@@ -157,6 +157,12 @@ impl Engine {
             Err(_) => false,
         };
         Ok(Answer { plugin: self.plugin(name)?, done })
+    }
+
+    /// Lets a plugin have a fresh worker, if it still has the one of this incarnation; its calls end first.
+    pub(crate) fn renew(&self, plugin: String, incarnation: u64) {
+        // A host that is too busy to hear it has a retry without it.
+        let _ = self.command(Input::Renew(LifeId { plugin, incarnation }));
     }
 
     /// Takes no calls and no verbs any more.

@@ -105,6 +105,7 @@ impl Loop {
             Effect::Start(called) => self.start(*called),
             Effect::Stop { job } => self.stops.stop(job),
             Effect::Reload { job, plugin } => self.reload(job, plugin),
+            Effect::Renew { plugin, incarnation } => self.host.engine.renew(plugin, incarnation),
             Effect::Over { job } => self.host.outputs.forget(job),
             Effect::Publish(events) => self.publish(events),
             Effect::Tell(told) => tell(told),

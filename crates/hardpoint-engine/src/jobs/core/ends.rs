@@ -4,7 +4,7 @@
 
 use super::batches::Purpose;
 use super::live::At;
-use super::{Core, Now};
+use super::{Core, Effect, Now};
 use crate::jobs::{Places, Until};
 use hardpoint_model::job::{CancelPhase, EventKind, JobChange, JobId, JobStatus};
 use hardpoint_model::{Category, JobError};
@@ -86,7 +86,9 @@ impl<R> Core<R> {
         let until = now.instant + wait;
         live.at = At::Delayed(until);
         self.queues.delay(until, id);
-        self.write(ops, Vec::new(), Purpose::Fact, now);
+        let renew = (error.category == Category::Resource && !is_not_begun(error))
+            .then(|| Effect::Renew { plugin: live.instance(), incarnation: live.incarnation });
+        self.write(ops, renew.into_iter().collect(), Purpose::Fact, now);
     }
 
     /// Its stage failed for good; what comes after it may still run.

@@ -52,6 +52,8 @@ pub(crate) struct Live<R> {
     pub(super) pipeline: Option<Arc<Pipeline>>,
     /// When all of it must be over.
     pub(super) deadline: Option<Instant>,
+    /// The incarnation of its plugin in its last try.
+    pub(super) incarnation: u64,
     /// Why it is not started, as subscribers were told.
     pub(super) blocked: Option<String>,
 }
@@ -67,7 +69,7 @@ impl<R> Live<R> {
         let over = job.stages.iter().take_while(|stage| stage.status.is_terminal());
         let current = over.count().min(job.stages.len().saturating_sub(1));
         let pipeline = pipeline.map(Arc::new);
-        Self { job, position, at, current, args, pipeline, deadline: None, blocked: None }
+        Self { job, position, at, current, args, pipeline, deadline: None, incarnation: 0, blocked: None }
     }
 
     /// Its place among those that wait: priority, then order of submission.
@@ -101,6 +103,7 @@ impl<R> Live<R> {
     /// A try begins.
     pub(super) fn begin(&mut self, incarnation: u64, now: Now) -> Vec<Op> {
         let mut ops = Vec::with_capacity(5);
+        self.incarnation = incarnation;
         if let Some(reason) = self.blocked.take() {
             ops.push(self.event(EventKind::BlockReasonChanged { from: Some(reason), to: None }, now));
         }

@@ -135,6 +135,7 @@ impl World {
                     assert!(running.is_none(), "seed {}: {job} runs twice at once", self.seed);
                 }
                 Effect::Stop { job } => drop(self.stopping.insert(job)),
+                Effect::Renew { .. } => {}
                 Effect::Reload { job, .. } => drop(self.reloading.insert(job)),
                 Effect::Over { job } => {
                     assert!(self.over.insert(job), "seed {}: {job} is over twice", self.seed);
