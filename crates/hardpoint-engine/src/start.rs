@@ -146,7 +146,7 @@ impl Starter {
         if missing.iter().any(|missing| missing.need != probe::Need::Model) {
             return Err(StartError::Missing(self.complete(missing, installed, manifest).await.0));
         }
-        let request = EnvRequest::of_manifest(manifest, read_lock(installed, manifest)?);
+        let request = EnvRequest::of_manifest(manifest, &installed.dir, read_lock(installed, manifest)?);
         let tell = |event| on_event(StartEvent::Environment(event));
         let environment = self.environments.ensure(&request, tell).await.map_err(StartError::Environment)?;
         on_event(StartEvent::Probing);
@@ -212,7 +212,7 @@ impl Starter {
         let (false, Ok(lock)) = (on_other_platform, read_lock(installed, manifest)) else {
             return (missing, false);
         };
-        let request = EnvRequest::of_manifest(manifest, lock);
+        let request = EnvRequest::of_manifest(manifest, &installed.dir, lock);
         let Some(environment) = self.environments.existing(&request).await else { return (missing, false) };
         let python = &environment.python;
         let inside = probe::environment(manifest, &installed.dir, python, &self.launcher).await;
@@ -255,7 +255,8 @@ fn worker_hint(plugin: &str, failure: &StartFailure) -> String {
     match failure.error.error_type.as_str() {
         "ModuleNotFoundError" | "ImportError" => {
             format!(
-                "correct `entry`, or add the missing package to `requirements` under `[python]`, in {plugin}/hardpoint.toml"
+                "correct `entry`, or add the missing package to `requirements` under `[python]` (where that names an \
+                 `environment`: install it there), in {plugin}/hardpoint.toml"
             )
         }
         "ConfigInvalid" => format!(

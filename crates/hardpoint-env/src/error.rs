@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a plugin has no environment.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,16 @@ pub enum EnvError {
         /// Its last lines.
         tail: Vec<String>,
     },
+    /// The environment that the manifest names cannot be used.
+    #[error("plugin `{plugin}` cannot use the environment {}: {fault}", path.display())]
+    Given {
+        /// The plugin.
+        plugin: String,
+        /// What the manifest names.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: GivenFault,
+    },
     /// The finished environment's Python does not run.
     #[error("the new environment of plugin `{plugin}` does not work: {detail}")]
     Broken {
@@ -97,6 +107,28 @@ pub enum EnvError {
         plugin: String,
         /// What happened.
         detail: String,
+    },
+}
+
+/// What is wrong with an environment that somebody else made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GivenFault {
+    /// There is nothing of that name.
+    #[error("it is not there")]
+    Absent,
+    /// It is no program, and no folder with one.
+    #[error("there is no `bin/python` in it, and it is no interpreter")]
+    NoPython,
+    /// Its Python does not say what it is.
+    #[error("its Python {0}")]
+    Silent(String),
+    /// Its Python has the wrong version.
+    #[error("it has Python {found}, needed is {needs}")]
+    Version {
+        /// Its version.
+        found: String,
+        /// What the plugin asks for.
+        needs: String,
     },
 }
 
@@ -140,9 +172,28 @@ impl EnvError {
             Self::Start { .. } => "check that the program exists and may be executed".to_owned(),
             Self::Install { tail, .. } => install_hint(tail),
             Self::Stalled { .. } => "check the network and the package index, then try again".to_owned(),
+            Self::Given { path, fault, .. } => given_hint(path, fault),
             Self::Broken { .. } => {
                 "try again; if it stays so, name another interpreter in HARDPOINT_PYTHON".to_owned()
             }
+        }
+    }
+}
+
+fn given_hint(path: &Path, fault: &GivenFault) -> String {
+    let path = path.display();
+    match fault {
+        GivenFault::Absent | GivenFault::NoPython => format!(
+            "make it (`python3 -m venv {path}`, then install the plugin into it), or correct `environment` under \
+             `[python]` in hardpoint.toml"
+        ),
+        GivenFault::Silent(_) => {
+            format!("try its Python with `-I -c 1`; if that fails, too, make {path} anew")
+        }
+        GivenFault::Version { .. } => {
+            format!(
+                "make {path} anew with such a Python, or correct `requires` under `[python]` in hardpoint.toml"
+            )
         }
     }
 }

@@ -78,7 +78,8 @@ impl Interpreters {
         Err(EnvError::NoInterpreter { plugin: plugin.to_owned(), requires: wanted(requires), found })
     }
 
-    async fn ask(&self, machine: &Machine, path: &Path) -> Result<Interpreter, String> {
+    /// Asks one interpreter what it is, unless it said so already.
+    pub(crate) async fn ask(&self, machine: &Machine, path: &Path) -> Result<Interpreter, String> {
         let changed =
             std::fs::metadata(path).and_then(|data| data.modified()).map_err(|error| error.to_string())?;
         let place = (path.to_owned(), changed);
@@ -163,7 +164,8 @@ pub(crate) fn fits(version: &str, versions: &VersionSpecifiers) -> bool {
     version >= Version::new(OLDEST) && versions.contains(&version)
 }
 
-fn wanted(requires: &str) -> String {
+/// A requirement on the version, for a person.
+pub(crate) fn wanted(requires: &str) -> String {
     if requires.trim().is_empty() { ">=3.9".to_owned() } else { requires.trim().to_owned() }
 }
 

@@ -14,6 +14,7 @@
 
 mod error;
 mod event;
+mod given;
 mod install;
 mod interpreter;
 mod key;
@@ -24,8 +25,9 @@ mod settings;
 mod store;
 mod survey;
 
-pub use error::{EnvError, FoundInterpreter};
+pub use error::{EnvError, FoundInterpreter, GivenFault};
 pub use event::EnvEvent;
+pub use given::interpreter_of;
 pub use interpreter::Interpreter;
 pub use limits::REQUIREMENTS_BYTES_MAX;
 pub use settings::Settings;

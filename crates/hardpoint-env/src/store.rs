@@ -16,6 +16,7 @@ use rustix::fs::Access;
 
 use crate::error::EnvError;
 use crate::event::{EnvEvent, Listener};
+use crate::given;
 use crate::install::{Build, Installer};
 use crate::interpreter::{self, Interpreter, Interpreters};
 use crate::key::{FORMAT, key};
@@ -61,13 +62,15 @@ pub struct EnvRequest {
     pub requires: String,
     /// What to install.
     pub requirements: Requirements,
+    /// An environment that is there already: its folder or its interpreter. Then nothing is built or installed.
+    pub given: Option<PathBuf>,
     /// Whether to build anew although it is there. The old one stays in use until the new one works.
     pub rebuild: bool,
 }
 
 impl EnvRequest {
-    /// What a manifest asks for. `lock` is the text of its lock file, when it names one.
-    pub fn of_manifest(manifest: &Manifest, lock: Option<String>) -> Self {
+    /// What the manifest in the folder `dir` asks for. `lock` is the text of its lock file, when it names one.
+    pub fn of_manifest(manifest: &Manifest, dir: &Path, lock: Option<String>) -> Self {
         let requirements = match lock {
             Some(text) => Requirements::Lock(text),
             None => Requirements::List(manifest.python.requirements.clone()),
@@ -76,6 +79,7 @@ impl EnvRequest {
             plugin: manifest.name.to_string(),
             requires: manifest.python.requires.clone(),
             requirements,
+            given: manifest.python.environment.as_ref().map(|given| dir.join(given)),
             rebuild: false,
         }
     }
@@ -135,6 +139,13 @@ impl EnvStore {
         mut on_event: impl FnMut(EnvEvent) + Send,
     ) -> Result<Environment, EnvError> {
         let started = Instant::now();
+        if let Some(given) = &request.given {
+            let environment = given::ready(&self.machine, &self.interpreters, request, given).await?;
+            let path = environment.python.clone();
+            on_event(EnvEvent::Interpreter { path, version: environment.python_version.clone() });
+            on_event(EnvEvent::Ready { seconds: started.elapsed().as_secs_f64(), reused: true });
+            return Ok(environment);
+        }
         let bytes = request.requirements.to_text().len();
         if bytes > REQUIREMENTS_BYTES_MAX {
             let plugin = request.plugin.clone();
@@ -156,6 +167,9 @@ impl EnvStore {
 
     /// The environment, if it is there already. Nothing is built, locked or waited for.
     pub async fn existing(&self, request: &EnvRequest) -> Option<Environment> {
+        if let Some(given) = &request.given {
+            return given::ready(&self.machine, &self.interpreters, request, given).await.ok();
+        }
         let found = self.interpreters.find(&self.machine, &request.plugin, &request.requires).await;
         let key = key(&found.ok()?, &request.requirements);
         Slot::new(&self.environments, &key).ready(FORMAT, &key).map(|ready| environment(ready, false))

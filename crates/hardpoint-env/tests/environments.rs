@@ -204,3 +204,56 @@ fn the_future_can_be_spawned() {
     let wanted = request(&[]);
     spawnable(store.ensure(&wanted, |_| {}));
 }
+
+#[tokio::test]
+async fn an_environment_that_is_there_is_used_as_it_is() {
+    let place = Place::new();
+    let store = place.store(cut_off(&place));
+    let venv = place.path().join("own");
+    let made = std::process::Command::new(support::real_python())
+        .args(["-I", "-m", "venv", "--without-pip"])
+        .arg(&venv)
+        .status();
+    assert!(made.unwrap().success());
+    for given in [venv.clone(), venv.join("bin/python")] {
+        let mut wanted = request(&[]);
+        wanted.given = Some(given);
+        let (environment, events) = ensure(&store, &wanted).await;
+        let environment = environment.unwrap();
+        assert_eq!((environment.built, &environment.python), (false, &venv.join("bin/python")));
+        assert_eq!(python(&environment, "import sys; print(sys.prefix)"), venv.display().to_string());
+        assert!(lines(&events).is_empty() && place.builds().is_empty(), "{events:?}");
+        assert_eq!(store.existing(&wanted).await, Some(environment));
+    }
+}
+
+#[tokio::test]
+async fn an_environment_that_cannot_be_used_is_told_with_its_remedy() {
+    let place = Place::new();
+    let store = place.store(cut_off(&place));
+    let empty = place.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let broken = place.program("broken", "echo no such luck >&2; exit 3");
+    for (given, requires, said, remedy) in [
+        (
+            "/nowhere/env".into(),
+            "",
+            "cannot use the environment /nowhere/env: it is not there",
+            "python3 -m venv",
+        ),
+        (empty, "", "there is no `bin/python` in it", "`environment` under `[python]`"),
+        (broken, "", "its Python exited with code 3: no such luck", "-I -c 1"),
+        (support::real_python().into(), ">=3.99", "needed is >=3.99", "`requires`"),
+    ] {
+        let mut wanted = request(&[]);
+        (wanted.given, wanted.requires) = (Some(given), requires.to_owned());
+        let error = ensure(&store, &wanted).await.0.unwrap_err();
+        assert!(matches!(error, EnvError::Given { .. }), "{error}");
+        assert!(
+            error.to_string().contains(said) && error.hint().contains(remedy),
+            "{error}\n{}",
+            error.hint()
+        );
+        assert!(store.existing(&wanted).await.is_none());
+    }
+}

@@ -113,6 +113,7 @@ pub fn request(requirements: &[&str]) -> EnvRequest {
         plugin: "echo".to_owned(),
         requires: ">=3.9".to_owned(),
         requirements: Requirements::List(requirements.iter().map(|&item| item.to_owned()).collect()),
+        given: None,
         rebuild: false,
     }
 }

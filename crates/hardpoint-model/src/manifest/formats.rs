@@ -22,6 +22,7 @@ pub(super) const FORMATS: &[Format] = &[
     ("python-versions", python_versions),
     ("requirement", requirement),
     ("relative-path", relative_path),
+    ("environment", environment),
     ("env-name", env_name),
     ("env-value", env_value),
     ("tool-name", tool_name),
@@ -93,6 +94,21 @@ fn relative_path(text: &str) -> Checked {
         wrong(
             format!("`{}` leads out of the plugin's folder", quoted(text)),
             "put the file, or a link to it, into the plugin's folder",
+        )
+    } else {
+        Ok(())
+    }
+}
+
+fn environment(text: &str) -> Checked {
+    if text.trim().is_empty() {
+        wrong("must not be empty", "name the folder of an environment, or leave it out to have one built")
+    } else if text.chars().any(char::is_control) {
+        wrong("contains a control character", "rename the folder")
+    } else if text.starts_with('~') {
+        wrong(
+            format!("`{}` is not a path: nothing stands for the home folder here", quoted(text)),
+            "write the whole path, from `/` on",
         )
     } else {
         Ok(())

@@ -82,6 +82,10 @@ pub struct Python {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512), extend("format" = "relative-path"))]
     pub lock: Option<String>,
+    /// An environment that is there already and used as it is: its folder, or its interpreter; absolute, or relative to the manifest. Instead of `requirements` and `lock`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096), extend("format" = "environment"))]
+    pub environment: Option<String>,
 }
 
 /// What the plugin's worker may use.
@@ -127,7 +131,7 @@ pub struct ToolNote {
 
 impl Default for Python {
     fn default() -> Self {
-        Self { requires: ">=3.9".to_owned(), requirements: Vec::new(), lock: None }
+        Self { requires: ">=3.9".to_owned(), requirements: Vec::new(), lock: None, environment: None }
     }
 }
 

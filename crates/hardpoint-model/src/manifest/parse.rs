@@ -44,6 +44,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Manifest, Diagnostics> {
         validator.check(&document.value).into_iter().map(|error| document.field_error(error)).collect();
     entry_fits_dialect(&document, &mut found);
     lock_or_requirements(&document, &mut found);
+    environment_is_whole(&document, &mut found);
     model_names_differ(&document, &mut found);
     if !found.is_empty() {
         return Err(Diagnostics::new(found));
@@ -80,6 +81,27 @@ fn lock_or_requirements(document: &Document, found: &mut Vec<Diagnostic>) {
             "python.lock".to_owned(),
             "cannot stand beside `python.requirements`",
             Some("keep one of them: the lock file already lists every package".to_owned()),
+        ));
+    }
+}
+
+/// What is there already is used as it is: nothing is installed into it.
+fn environment_is_whole(document: &Document, found: &mut Vec<Diagnostic>) {
+    if document.value.pointer("/python/environment").is_none() {
+        return;
+    }
+    let is_given = |key: &str| match document.value.pointer(&format!("/python/{key}")) {
+        Some(Value::Array(list)) => !list.is_empty(),
+        other => other.is_some(),
+    };
+    for key in ["requirements", "lock"].into_iter().filter(|key| is_given(key)) {
+        found.push(document.diagnostic(
+            "/python/environment",
+            "python.environment".to_owned(),
+            format!("cannot stand beside `python.{key}`"),
+            Some(
+                "keep one of them: nothing is installed into an environment that is there already".to_owned(),
+            ),
         ));
     }
 }

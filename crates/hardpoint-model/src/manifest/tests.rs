@@ -99,6 +99,16 @@ const MISTAKES: &[(&str, &str)] = &[
              hint: keep one of them: the lock file already lists every package",
     ),
     (
+        "[python]\nrequirements = [\"numpy\"]\nenvironment = \"/opt/env\"",
+        "hardpoint.toml:6: python.environment: cannot stand beside `python.requirements`\n\
+             hint: keep one of them: nothing is installed into an environment that is there already",
+    ),
+    (
+        "[python]\nenvironment = \"~/env\"",
+        "hardpoint.toml:5: python.environment: `~/env` is not a path: nothing stands for the home folder here\n\
+             hint: write the whole path, from `/` on",
+    ),
+    (
         "[env]\nPYTHONPATH = \"/x\"",
         "hardpoint.toml:5: env.PYTHONPATH: is not a name that may stand here: the host sets `PYTHONPATH` so that the \
              plugin sees its own environment and nothing else\nhint: list the package under `python.requirements`, or put \

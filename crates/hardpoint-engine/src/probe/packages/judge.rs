@@ -79,6 +79,9 @@ fn remedy(manifest: &Manifest, needed: &Dependency) -> String {
         );
     }
     let package = format!("{name}{versions}").replace(' ', "");
+    if let Some(environment) = &manifest.python.environment {
+        return format!("install `{package}` into the plugin's own environment {environment}");
+    }
     let place = match &manifest.python.lock {
         Some(lock) => format!("add `{name}` to {plugin}/{lock}"),
         None => format!(
