@@ -3,6 +3,7 @@
 //! Pure data and pure functions: nothing here reads a file, starts a process or knows the time.
 //! Text that comes from outside is parsed into these types with every mistake reported at once.
 
+pub mod canonical;
 pub mod config;
 pub mod diagnostics;
 pub mod document;

@@ -8,12 +8,10 @@
 //! A plugin's own schema says what may stand there. It is the plugin's code that brings it, so it is known once a worker
 //! has told it, and may be another one with the next version: that is what the hash is for.
 
-mod hash;
 mod layers;
 mod patch;
 mod schema;
 
-pub use hash::{canonical_json, sha256_of};
 pub use layers::{Effective, Layers, Origin};
 pub use patch::merge;
 pub use schema::{ConfigSchema, UnknownKeys, effective, judge, leave_out};

@@ -2,7 +2,8 @@
 //! Knows nothing of where a schema or a layer is kept.
 
 use super::layers::steps;
-use super::{Effective, Layers, Object, sha256_of};
+use super::{Effective, Layers, Object};
+use crate::canonical::sha256_of;
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_ERRORS_MAX};
 use crate::schema::{self, FieldError, SchemaError, Validator};
 use serde_json::Value;
