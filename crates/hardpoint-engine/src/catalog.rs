@@ -43,6 +43,11 @@ pub struct Installed {
 }
 
 impl Installed {
+    /// Reads the manifest of one folder.
+    pub fn read(dir: PathBuf) -> Self {
+        read_plugin(dir)
+    }
+
     /// The name to call it by.
     pub fn name(&self) -> &str {
         self.manifest.as_ref().map_or(self.folder.as_str(), |manifest| manifest.name.as_str())
@@ -77,6 +82,11 @@ impl Catalog {
         let mut plugins: Vec<Installed> = folders.map(read_plugin).collect();
         plugins.sort_by(|a, b| a.name().cmp(b.name()));
         Ok(Self { dir: dir.to_owned(), plugins })
+    }
+
+    /// A folder without plugins.
+    pub fn empty(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), plugins: Vec::new() }
     }
 
     /// The same folder with these plugins alone.

@@ -3,7 +3,7 @@
 //! Owns the order of the steps and the word for each way to fail. Must not know states, restarts or who asked.
 
 use crate::catalog::{Installed, read_bounded};
-use crate::probe::{self, Missing};
+use crate::probe::{self, Missing, Silence};
 use hardpoint_env::{EnvError, EnvEvent, EnvRequest, EnvStore};
 use hardpoint_model::health::StartTimes;
 use hardpoint_model::plugin_config::{Layers, Object, UnknownKeys};
@@ -11,6 +11,7 @@ use hardpoint_model::{Diagnostics, Manifest, PluginEvent};
 use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_supervisor::{Bounds, Captured, Program, Sdk, SdkError, StartFailure, Worker, WorkerSpec};
 use hardpoint_wire::PluginRef;
+use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -191,6 +192,16 @@ impl Starter {
             data_dir: Some(self.plugin_data.to_string_lossy().into_owned()),
             models_dir: None,
         }
+    }
+
+    /// The plugins of other hosts that an environment holds, as its own Python lists them.
+    pub async fn installed(&self, python: &Path) -> Result<Value, Silence> {
+        probe::installed(python, &self.sdk.listing_script(), &self.launcher).await
+    }
+
+    /// One of them that has no entry point, described by its own code.
+    pub async fn described(&self, python: &Path, distribution: &str) -> Result<Value, Silence> {
+        probe::described(python, &self.sdk.listing_script(), distribution, &self.launcher).await
     }
 
     /// What the plugin lacks, as far as it can be told without building anything, and whether its

@@ -57,6 +57,14 @@ impl fmt::Display for Platform {
     }
 }
 
+/// The name by which a platform is known here: itself, or the one that was meant.
+pub fn known(name: &str) -> Option<String> {
+    match check(name) {
+        Ok(()) => Some(name.to_owned()),
+        Err(meant) => meant,
+    }
+}
+
 /// Whether `entry` is a platform name; else the name that was probably meant, if there is one.
 pub(crate) fn check(entry: &str) -> Result<(), Option<String>> {
     let (os, arch) = match entry.split_once('-') {

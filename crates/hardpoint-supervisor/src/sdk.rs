@@ -46,6 +46,11 @@ impl Sdk {
         &self.dir
     }
 
+    /// The script that lists the plugins of other hosts in an environment.
+    pub fn listing_script(&self) -> PathBuf {
+        self.dir.join("hardpoint/_worker/dialects/find.py")
+    }
+
     /// The script that a worker runs.
     pub(crate) fn worker_script(&self) -> PathBuf {
         self.dir.join("hardpoint_worker.py")

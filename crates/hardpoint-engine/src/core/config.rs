@@ -125,7 +125,10 @@ impl<W: Clone> Entry<W> {
         let configuration = &mut self.configuration;
         let hash = schema.as_ref().map(|schema| schema.hash().to_owned());
         configuration.told = Told::This(schema);
-        let is_new = configuration.kept.schema_hash.is_none() && configuration.changing.is_none();
+        let is_new = configuration.kept.schema_hash.is_none()
+            && configuration.changing.is_none()
+            && !self.differs_from_recorded();
+        let configuration = &mut self.configuration;
         if is_new && hash.is_some() && scene.settings.drift_detection {
             configuration.kept.schema_hash = hash;
             let (plugin, config) = (self.name.clone(), configuration.kept.clone());
@@ -153,13 +156,32 @@ impl<W: Clone> Entry<W> {
         let layers = self.layers(self.configuration.kept.values.clone());
         let (effective, mistakes) = self.judged(&layers, scene.settings.unknown_keys_of(&self.name));
         let Configuration { kept, told, .. } = &self.configuration;
-        let kept_hash = kept.schema_hash.clone();
-        let drift = scene.settings.drift_detection
-            && kept_hash.is_some()
-            && told.schema().is_some_and(|schema| schema.map(ConfigSchema::hash) != kept_hash.as_deref());
+        let differs = kept.schema_hash.is_some()
+            && told
+                .schema()
+                .is_some_and(|schema| schema.map(ConfigSchema::hash) != kept.schema_hash.as_deref());
+        let drift = scene.settings.drift_detection && (differs || self.differs_from_recorded());
+        let kept_hash = kept.schema_hash.clone().or_else(|| self.recorded_hash().map(str::to_owned));
         let (told, persisted) = (told.clone(), kept.values.clone());
         let view = ConfigView { told, persisted, effective, mistakes, kept_hash, drift };
         self.configuration.view = Arc::new(view);
+    }
+
+    /// What the manifest says that the schema was when the plugin was registered.
+    fn recorded_hash(&self) -> Option<&str> {
+        self.installed.manifest.as_ref().ok()?.config_schema_hash.as_deref()
+    }
+
+    /// Whether the schema is another one than the recorded one, as long as nobody has set anything for the present one.
+    /// A dialect may tell the hash of the schema as it was before it was put into our words.
+    fn differs_from_recorded(&self) -> bool {
+        let Configuration { kept, told, .. } = &self.configuration;
+        let (None, Some(recorded), Some(schema)) = (&kept.schema_hash, self.recorded_hash(), told.schema())
+        else {
+            return false;
+        };
+        let of_dialect = self.facts.as_ref().and_then(|facts| facts.get("config_schema_hash")?.as_str());
+        schema.map(ConfigSchema::hash) != Some(recorded) && of_dialect != Some(recorded)
     }
 
     fn layers(&self, persisted: Object) -> Layers {

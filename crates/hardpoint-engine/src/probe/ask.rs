@@ -46,7 +46,7 @@ pub(crate) struct Reply {
 
 /// Why there is no answer. Its text fits behind the name of what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Silence {
+pub enum Silence {
     /// It could not be started.
     Start(String),
     /// It took too long and was ended.

@@ -13,6 +13,10 @@ pub(crate) const DEVICES_MAX: u32 = 64;
 pub(crate) const TORCH_LIMIT: Duration = Duration::from_mins(1);
 /// Time to look for packages: 0.1 s for a hundred of them, seconds on a cold network disk.
 pub(crate) const PACKAGES_LIMIT: Duration = Duration::from_secs(15);
+/// Time to list the plugins that an environment holds: metadata is read, nothing is imported.
+pub(crate) const INSTALLED_LIMIT: Duration = Duration::from_secs(30);
+/// Time to describe one of them, which imports it and makes its object: as long as a slow start may take.
+pub(crate) const DESCRIBED_LIMIT: Duration = Duration::from_mins(2);
 /// The longest that `HARDPOINT_PROBE_SECONDS` may make both.
 pub(crate) const ASKING_LIMIT_MAX: Duration = Duration::from_hours(1);
 /// Read of a lock file to see whether it names torch; one of 500 packages with hashes has 600 KiB.

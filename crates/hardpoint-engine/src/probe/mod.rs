@@ -6,14 +6,18 @@
 mod ask;
 pub mod doctor;
 mod gpu;
+mod installed;
 mod limits;
 mod models;
 mod packages;
 mod programs;
 mod subject;
 
+pub use ask::Silence;
 pub(crate) use gpu::share_of as gpu_share_of;
 pub use gpu::{DRIVER_ARGUMENT, Device, DriverFacts, DriverTrouble, driver_main};
+
+pub(crate) use installed::{described, installed};
 
 use self::subject::Subject;
 use hardpoint_model::{Manifest, Platform};

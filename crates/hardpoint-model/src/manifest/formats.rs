@@ -7,6 +7,7 @@ use pep440_rs::VersionSpecifiers;
 
 use super::needs::Dependency;
 use super::requirement::{Requirement, RequirementError};
+use crate::canonical;
 use crate::ids::PluginName;
 use crate::limits::TOOL_NAME_CHARS_MAX;
 use crate::platform;
@@ -29,6 +30,7 @@ pub(super) const FORMATS: &[Format] = &[
     ("dependency", dependency),
     ("platform", platform_name),
     ("sha256", sha256),
+    ("hash", hash),
 ];
 
 /// The dialects that come with the host.
@@ -175,6 +177,18 @@ fn sha256(text: &str) -> Checked {
         return Ok(());
     }
     wrong("must be 64 hexadecimal digits", "write the output of `sha256sum`")
+}
+
+fn hash(text: &str) -> Checked {
+    match canonical::verify_hash(b"", text) {
+        Ok(_) => Ok(()),
+        Err(error) => wrong(error.to_string(), "take it out: `hardpoint plugin add` writes it"),
+    }
+}
+
+/// Whether a manifest may set this variable for a worker.
+pub fn is_variable_name(name: &str) -> bool {
+    env_name(name).is_ok()
 }
 
 /// Whether `text` is the name of an entry point of installed metadata, or `name@distribution`.

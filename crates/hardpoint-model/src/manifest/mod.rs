@@ -19,6 +19,7 @@ use crate::limits::{CONCURRENCY_MAX, MEMORY_MB_MAX};
 use crate::plugin_config::Object;
 use crate::seconds::Seconds;
 
+pub use formats::is_variable_name;
 pub use needs::{Dependency, DependencyError, Model, Needs};
 pub use parse::schema;
 pub(crate) use parse::without_null;
@@ -58,6 +59,10 @@ pub struct Manifest {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub config: Object,
+    /// The hash of the configuration's schema that the plugin was registered with: `sha256:` and 64 digits. Another schema counts as drift.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), extend("format" = "hash"))]
+    pub config_schema_hash: Option<String>,
     /// What must be there before the plugin can start.
     #[serde(default)]
     pub needs: Needs,

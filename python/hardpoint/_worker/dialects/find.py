@@ -6,6 +6,9 @@ plugin runs that plugin's code. To list them does not.
 
     find.py                    {"plugins": [{"dialect", "entry" or null, "distribution", ...}]}
     find.py DISTRIBUTION       {"manifest": {...}, "warnings": [...]}     of a plugin that has no entry point
+                               {"error": {"type", "message"}}             where its code raises instead
+
+`--mark=TEXT` before them puts a text in front of the answer, by which it is found between what others print.
 """
 
 from __future__ import annotations
@@ -13,6 +16,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
 
 __all__ = ["main"]
 
@@ -24,10 +31,24 @@ def main(arguments: list[str]) -> None:
     from hardpoint._worker.dialects.cjm import found as cjm
     from hardpoint._worker.dialects.forgesyte import found as forgesyte
 
-    plugins = [] if arguments else [*forgesyte.listed(), *cjm.listed()]
-    answer = cjm.described(arguments[0]) if arguments else {"plugins": plugins}
+    mark = ""
+    if arguments and arguments[0].startswith("--mark="):
+        mark = arguments.pop(0)[len("--mark=") :]
+    if arguments:
+        answer = _described(cjm.described, arguments[0])
+    else:
+        answer = {"plugins": [*forgesyte.listed(), *cjm.listed()]}
     with open(answer_fd, "w", encoding="utf-8") as out:
-        out.write(json.dumps(answer))
+        out.write(f"{mark}{json.dumps(answer)}")
+
+
+def _described(describe: Callable[[str], dict[str, Any]], distribution: str) -> dict[str, Any]:
+    try:
+        return describe(distribution)
+    except (Exception, SystemExit) as error:
+        # The traceback is for whoever looks; the answer is one sentence.
+        sys.excepthook(type(error), error, error.__traceback__)
+        return {"error": {"type": type(error).__name__, "message": str(error)}}
 
 
 if __name__ == "__main__":

@@ -47,15 +47,18 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn ok(name: &str, what: impl Into<String>) -> Self {
+    /// As it should be.
+    pub fn ok(name: &str, what: impl Into<String>) -> Self {
         Self { name: name.to_owned(), level: Level::Ok, what: what.into(), remedy: None, facts: Value::Null }
     }
 
-    fn warning(name: &str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// Less than it should be.
+    pub fn warning(name: &str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { level: Level::Warning, remedy: Some(remedy.into()), ..Self::ok(name, what) }
     }
 
-    fn problem(name: &str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// Not as it has to be.
+    pub fn problem(name: &str, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { level: Level::Problem, remedy: Some(remedy.into()), ..Self::ok(name, what) }
     }
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
+# The optional methods of the contract.
+_HOOKS = ("reconfigure", "prefetch", "on_enable", "on_disable", "cancel", "cleanup", "get_config_options")
+
+
 class CjmPlugin(Loaded):
     """One object of the plugin's class."""
 
@@ -48,7 +52,9 @@ class CjmPlugin(Loaded):
         declared = worker_env(cls)
         self.facts = {
             "class": cls.__name__,
+            "executes": callable(getattr(cls, "execute", None)),
             "actions": sorted(actions_of(cls)),
+            "hooks": [name for name in _HOOKS if callable(getattr(cls, name, None))],
             "config_schema": schema,
             "config_schema_hash": canonical_hash(schema),
             "worker_env": declared,

@@ -22,7 +22,7 @@ from hardpoint._worker.dialects.forgesyte.schemas import (
     properties_of,
     schema_of,
 )
-from hardpoint._worker.dialects.forgesyte.shims import give_names, install
+from hardpoint._worker.dialects.forgesyte.shims import give_names, install, used
 from hardpoint._worker.dialects.seam import HOOKS, ForeignTool, Loaded, early_log, imported, own_text, said
 from hardpoint._worker.tools import ASYNC, SYNC, ToolError, kind_of
 
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 
+_HOOKS = ("validate", "on_load", "on_reload", "on_unload")
+
+
 class ForgesytePlugin(Loaded):
     """The one object of a plugin."""
 
@@ -49,6 +52,7 @@ class ForgesytePlugin(Loaded):
         super().__init__()
         self._object = made
         self._worker = worker
+        self.facts: dict[str, Any] = {}
         self._reload = hello.get("reload") is True
         metadata, self._analyze_only = checked_tools(hello["name"], made)
         self.name = made.name
@@ -143,6 +147,7 @@ class ForgesytePlugin(Loaded):
             "manifest_error": None if manifest is None else manifest.error,
             "manifest_warnings": [] if manifest is None else manifest.warnings,
             "labels": found.labels(),
+            "hooks": [name for name in _HOOKS if callable(getattr(self._object, name, None))],
             "tools": tools,
         }
 
@@ -163,12 +168,15 @@ def load(hello: dict[str, Any], worker: Worker) -> ForgesytePlugin:
     try:
         install()
         cls = imported(hello, found.entry)
+        stand_ins = used(cls)
         give_names(cls)
         if manifest is None:
             file = getattr(sys.modules[cls.__module__], "__file__", None)
             manifest = manifests.beside([os.path.dirname(file)]) if file else None
             if manifest is not None:
                 require(manifest)
-        return ForgesytePlugin(hello, found, manifest, cls(), worker)
+        plugin = ForgesytePlugin(hello, found, manifest, cls(), worker)
+        plugin.facts["shims"] = stand_ins
+        return plugin
     finally:
         end()

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["give_names", "install"]
+__all__ = ["give_names", "install", "used"]
 
 MODELS = ("AnalysisResult", "PluginMetadata")
 
@@ -36,6 +36,14 @@ def _package(name: str) -> ModuleType:
     package = ModuleType(name)
     package.__path__ = []
     return package
+
+
+def used(cls: type) -> list[str]:
+    """The names of the old host that a class derives from or that its module imports."""
+    module = sys.modules.get(cls.__module__)
+    scope = {} if module is None else vars(module)
+    bases = ["BasePlugin"] if BasePlugin in cls.__mro__ else []
+    return bases + [name for name in MODELS if name in scope and scope[name] is _made.get(name)]
 
 
 def give_names(cls: type) -> None:
