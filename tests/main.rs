@@ -46,6 +46,8 @@ mod neighbours;
 mod page;
 mod pipelines;
 mod pipelines_check;
+mod plugin_add;
+mod plugin_check;
 mod plugin_config;
 mod probes;
 mod probes_gpu;

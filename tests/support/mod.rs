@@ -3,12 +3,14 @@
 
 mod cli;
 mod disk;
+mod environment;
 mod host;
 mod server;
 mod socket;
 
 pub(crate) use cli::{Answer, Cli};
 pub(crate) use disk::Disk;
+pub(crate) use environment::{Environment, newer_python};
 pub(crate) use host::{TestHost, busy, request};
 pub(crate) use server::{Reply, Server, Serving, reply, run_tool, try_reply};
 pub(crate) use socket::{Said, Socket, connect, next, opened, request_socket, to_the_end};

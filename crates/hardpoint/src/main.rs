@@ -10,6 +10,7 @@ mod client;
 mod configuration;
 mod embedded;
 mod failure;
+mod foreign;
 mod mistakes;
 mod serve;
 

@@ -4,14 +4,13 @@
 
 use crate::cli::exit_code::Code;
 use crate::cli::interrupt::{Outcome, unless_interrupted};
-use crate::cli::{Shared, terminal};
+use crate::cli::{Shared, findings, terminal};
 use crate::embedded::{Catalog, Failure, Places};
 use clap::Args;
 use hardpoint_engine::Starter;
 use hardpoint_engine::probe;
 use hardpoint_engine::probe::doctor::{self, Finding, Level};
 use hardpoint_process::{Launcher, MemoryMode};
-use owo_colors::OwoColorize as _;
 use serde_json::json;
 
 const AFTER: &str = "\
@@ -43,7 +42,7 @@ pub(in crate::cli) async fn run(args: Doctor, shared: &Shared, places: &Places) 
     if shared.json {
         terminal::print_json(&json!({"ok": is_well, "findings": findings}))?;
     } else {
-        tell(&findings)?;
+        findings::tell(&findings)?;
     }
     Ok(if is_well { Code::Ok } else { Code::Tool })
 }
@@ -122,31 +121,4 @@ async fn look_at_plugins(args: &Doctor, catalog: &Catalog, hands: &Hands) -> Vec
         findings.push(doctor::plugin(manifest.name.as_str(), &missing, looked_inside));
     }
     findings
-}
-
-fn tell(findings: &[Finding]) -> Result<(), Failure> {
-    let width = findings.iter().map(|finding| finding.name.len()).max().unwrap_or(0);
-    for Finding { name, level, what, remedy, .. } in findings {
-        // Padded before it is coloured, because colours count as characters.
-        let word = match level {
-            Level::Ok => format!("{:<7}", "ok").green().to_string(),
-            Level::Warning => format!("{:<7}", "warning").yellow().to_string(),
-            Level::Problem => format!("{:<7}", "problem").red().to_string(),
-        };
-        terminal::print(format!("{word}  {name:<width$}  {what}"))?;
-        if let Some(remedy) = remedy {
-            terminal::print(format!("{:7}  {:width$}  {} {remedy}", "", "", "hint:".cyan()))?;
-        }
-    }
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let (problems, warnings) = (count(Level::Problem), count(Level::Warning));
-    terminal::print(format!("\n{}, {}", counted(problems, "problem"), counted(warnings, "warning")))
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        0 => format!("no {what}"),
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    }
 }

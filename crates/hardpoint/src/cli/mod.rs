@@ -11,6 +11,7 @@ mod doctor;
 mod exit_code;
 mod fields;
 mod files;
+mod findings;
 mod interrupt;
 mod job;
 mod live;

@@ -4,7 +4,7 @@
 //! Workers are told to end with [`Host::stop`]; dropping the host ends them too.
 
 use super::{Failure, Places};
-use hardpoint_engine::{Catalog, OpenError, StartEvent, StartOrder, Starter};
+use hardpoint_engine::{Catalog, Installed, OpenError, StartEvent, StartOrder, Starter};
 use hardpoint_env::EnvEvent;
 use hardpoint_model::plugin_config::UnknownKeys;
 use hardpoint_store::{PluginConfig, Store};
@@ -43,13 +43,40 @@ impl Host {
         Ok(Self { catalog, configs, starter: open_starter(places)?, workers: Mutex::default() })
     }
 
+    /// Makes the data folder ready, for plugins that lie anywhere.
+    pub(crate) fn without_plugins(places: &Places) -> Result<Self, Failure> {
+        let catalog = Catalog::empty(&places.plugins);
+        let configs = Store::plugin_configs_in(&places.data)?;
+        Ok(Self { catalog, configs, starter: open_starter(places)?, workers: Mutex::default() })
+    }
+
+    /// What starts its workers.
+    pub(crate) fn starter(&self) -> &Starter {
+        &self.starter
+    }
+
+    /// The plugin of this name, if it can be started at all.
+    pub(crate) fn find(&self, plugin: &str) -> Result<&Installed, Failure> {
+        Ok(self.catalog.find(plugin)?.0)
+    }
+
     /// Probes the plugin, makes its environment ready and starts a worker in it.
     pub(crate) async fn start(
         &self,
         plugin: &str,
         on_event: &(dyn Fn(Event) + Sync),
     ) -> Result<Worker, Failure> {
-        let (installed, manifest) = self.catalog.find(plugin)?;
+        self.start_installed(self.find(plugin)?, on_event).await
+    }
+
+    /// The same for one that was read from its folder.
+    pub(crate) async fn start_installed(
+        &self,
+        installed: &Installed,
+        on_event: &(dyn Fn(Event) + Sync),
+    ) -> Result<Worker, Failure> {
+        let manifest = installed.manifest.as_ref().map_err(|found| Failure::Diagnostics(found.clone()))?;
+        let plugin = manifest.name.as_str();
         let config = self.configs.get(plugin).map(|kept| kept.values.clone()).unwrap_or_default();
         let (output, unknown_keys) = (Captured::default(), UnknownKeys::default());
         let (incarnation, reload) = (1, false);

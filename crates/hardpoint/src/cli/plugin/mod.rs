@@ -1,8 +1,10 @@
 //! `hardpoint plugin …`: what is in a folder, and what a running server does with it.
 
+mod add;
 mod check;
 mod list;
 mod new;
+mod validate;
 
 use super::exit_code::Code;
 use super::live::{self, Scene, Verb};
@@ -12,14 +14,18 @@ use clap::Subcommand;
 /// What can be done with plugins.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-list, check and new work on the plugins folder; all others ask a running server: the one that `--server URL` names, \
+list, check, add, validate and new work on files; all others ask a running server: the one that `--server URL` names, \
 else that of HARDPOINT_SERVER, else the one that runs on this data folder, else the configured address. They use the \
 token in HARDPOINT_TOKEN, else the local user's in the data folder.")]
 pub(super) enum Plugin {
     /// List the plugins of the plugins folder; with --server those of a running server
-    List,
-    /// Check one plugin: manifest, environment, start, tools
+    List(list::List),
+    /// Check one plugin: manifest, environment, needs, import, and what its contract asks for
     Check(check::Check),
+    /// Check that manifests are well formed, ours and those of other hosts
+    Validate(validate::Validate),
+    /// Add plugins that are installed in an environment, of other hosts too, or folders of plugins
+    Add(add::Add),
     /// Make a new plugin that works
     New(new::New),
     /// State, signs of life and reasons of all plugins, or of one
@@ -49,16 +55,22 @@ pub(super) enum Plugin {
 impl Plugin {
     /// Whether `--server` means something to it.
     pub(super) fn asks_a_server(&self) -> bool {
-        !matches!(self, Self::Check(_) | Self::New(_))
+        !matches!(self, Self::Add(_) | Self::Check(_) | Self::New(_) | Self::Validate(_))
     }
 }
 
 pub(super) async fn run(plugin: Plugin, scene: Scene<'_>) -> Result<Code, Failure> {
     let (shared, places) = (scene.shared, scene.places);
     match plugin {
-        Plugin::List if shared.server.is_some() => live::health(live::Health::of_all(), scene).await,
-        Plugin::List => list::run(shared, places),
+        Plugin::List(args) if shared.server.is_some() && args.chooses() => Err(Failure::request(
+            "a server does not know of which kind its plugins are",
+            "leave `--server` out: `--role`, `--domain` and `--category` look at the plugins folder",
+        )),
+        Plugin::List(_) if shared.server.is_some() => live::health(live::Health::of_all(), scene).await,
+        Plugin::List(args) => list::run(&args, shared, places),
         Plugin::Check(args) => check::run(args, shared, places).await,
+        Plugin::Validate(args) => validate::run(args, shared),
+        Plugin::Add(args) => add::run(args, shared, places).await,
         Plugin::New(args) => new::run(&args, shared, places),
         Plugin::Health(args) => live::health(args, scene).await,
         Plugin::Show(args) => live::show(args, scene).await,

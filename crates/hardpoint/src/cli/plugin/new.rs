@@ -71,7 +71,7 @@ fn class_name(name: &str) -> String {
 }
 
 /// Whether a text can name a plugin; else why not, and a name that could.
-fn check_name(name: &str) -> Result<PluginName, Failure> {
+pub(super) fn check_name(name: &str) -> Result<PluginName, Failure> {
     name.parse().map_err(|error: hardpoint_model::ids::NameError| {
         let hint = PluginName::suggested_for(name).map_or_else(
             || "use lower-case letters, digits, `-` and `_`".to_owned(),
