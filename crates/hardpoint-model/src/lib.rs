@@ -22,7 +22,9 @@ pub mod plugin_config;
 pub mod restart;
 pub mod schema;
 pub mod seconds;
+mod secret;
 mod suggest;
+pub mod worker_env;
 
 pub use config::Config;
 pub use diagnostics::{Diagnostic, Diagnostics};
@@ -34,3 +36,4 @@ pub use manifest::Manifest;
 pub use pipeline::Pipeline;
 pub use platform::Platform;
 pub use seconds::Seconds;
+pub use secret::Secret;

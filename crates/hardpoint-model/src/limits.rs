@@ -101,3 +101,5 @@ pub const ERROR_FIELD_BYTES_MAX: usize = 400;
 
 /// Jobs that wait or run: a hundred thousand take about 200 MB of memory.
 pub const JOBS_PENDING_MAX: u32 = 200_000;
+/// Variables that a plugin can declare; a worker that says more is not believed further.
+pub const WORKER_ENV_MAX: usize = 256;

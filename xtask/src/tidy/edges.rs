@@ -6,10 +6,11 @@ use toml::Table;
 use crate::tree::SourceFile;
 
 /// Every crate of the workspace with the crates it may depend on.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("hardpoint-model", &[]),
     ("hardpoint-wire", &["hardpoint-model"]),
     ("hardpoint-process", &[]),
+    ("hardpoint-secrets", &["hardpoint-model"]),
     ("hardpoint-supervisor", &["hardpoint-model", "hardpoint-process", "hardpoint-wire"]),
     ("hardpoint-env", &["hardpoint-model", "hardpoint-process"]),
     ("hardpoint-store", &["hardpoint-model"]),
@@ -19,6 +20,7 @@ const EDGES: [(&str, &[&str]); 12] = [
             "hardpoint-env",
             "hardpoint-model",
             "hardpoint-process",
+            "hardpoint-secrets",
             "hardpoint-store",
             "hardpoint-supervisor",
             "hardpoint-wire",
@@ -26,7 +28,14 @@ const EDGES: [(&str, &[&str]); 12] = [
     ),
     (
         "hardpoint-server",
-        &["hardpoint-engine", "hardpoint-model", "hardpoint-store", "hardpoint-supervisor", "hardpoint-wire"],
+        &[
+            "hardpoint-engine",
+            "hardpoint-model",
+            "hardpoint-secrets",
+            "hardpoint-store",
+            "hardpoint-supervisor",
+            "hardpoint-wire",
+        ],
     ),
     (
         "hardpoint-testkit",
@@ -46,6 +55,7 @@ const EDGES: [(&str, &[&str]); 12] = [
             "hardpoint-env",
             "hardpoint-model",
             "hardpoint-process",
+            "hardpoint-secrets",
             "hardpoint-server",
             "hardpoint-store",
             "hardpoint-supervisor",

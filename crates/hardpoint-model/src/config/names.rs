@@ -7,18 +7,20 @@ use serde_json::Value;
 pub(super) const PREFIX: &str = "HARDPOINT_";
 
 /// Variables of ours that are no settings of the host.
-pub(super) const OTHER_VARIABLES: [&str; 11] = [
+pub(super) const OTHER_VARIABLES: [&str; 13] = [
     "HARDPOINT_CONFIG",
     "HARDPOINT_SERVER",
     "HARDPOINT_TOKEN",
     "HARDPOINT_PYTHON",
     "HARDPOINT_UV",
+    "HARDPOINT_SECRETS_KEY_FILE",
     "HARDPOINT_NVML_LIBRARY",
     "HARDPOINT_PROBE_SECONDS",
     "HARDPOINT_UPDATE_DOCS",
     "HARDPOINT_CHAOS_PYTHON",
     // What a worker finds in its environment: it may call the command line, too.
     "HARDPOINT_FD",
+    "HARDPOINT_PRIVATE",
     "HARDPOINT_TREE",
 ];
 

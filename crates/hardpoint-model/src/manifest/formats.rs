@@ -142,6 +142,11 @@ fn env_name(text: &str) -> Checked {
     }
 }
 
+/// Why a text is no name of a variable, and what to do about it.
+pub(crate) fn check_env_name(text: &str) -> Result<(), (String, String)> {
+    env_name(text).map_err(|problem| (problem.message, problem.hint.unwrap_or_default()))
+}
+
 fn env_value(text: &str) -> Checked {
     if text.contains('\0') {
         wrong("contains a NUL character", "remove it: no process can take it")

@@ -18,8 +18,10 @@ use crate::ids::PluginName;
 use crate::limits::{CONCURRENCY_MAX, MEMORY_MB_MAX};
 use crate::plugin_config::Object;
 use crate::seconds::Seconds;
+use crate::worker_env::EnvVar;
 
 pub use formats::is_variable_name;
+pub(crate) use formats::check_env_name;
 pub use needs::{Dependency, DependencyError, Model, Needs};
 pub use parse::schema;
 pub(crate) use parse::without_null;
@@ -55,6 +57,11 @@ pub struct Manifest {
     #[serde(default)]
     #[schemars(extend("maxProperties" = 256, "propertyNames" = {"format": "env-name"}, "additionalProperties" = {"type": "string", "maxLength": 32768, "format": "env-value"}))]
     pub env: BTreeMap<String, String>,
+    /// The variables that the plugin reads, and which of them it cannot do without. Secrets among them are set with
+    /// `hardpoint secret set`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub worker_env: Vec<EnvVar>,
     /// Values for the plugin's own configuration, over the defaults of its schema; what is set by hand goes before.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, serde_json::Value>")]

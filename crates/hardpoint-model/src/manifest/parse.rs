@@ -46,6 +46,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Manifest, Diagnostics> {
     lock_or_requirements(&document, &mut found);
     environment_is_whole(&document, &mut found);
     model_names_differ(&document, &mut found);
+    worker_env_makes_sense(&document, &mut found);
     if !found.is_empty() {
         return Err(Diagnostics::new(found));
     }
@@ -118,6 +119,31 @@ fn model_names_differ(document: &Document, found: &mut Vec<Diagnostic>) {
                 format!("`{}` names a second model", quoted(name)),
                 Some("give each model a name of its own".to_owned()),
             ));
+        }
+    }
+}
+
+fn worker_env_makes_sense(document: &Document, found: &mut Vec<Diagnostic>) {
+    let Some(variables) = document.value.get("worker_env").and_then(Value::as_array) else { return };
+    let mut seen = std::collections::BTreeSet::new();
+    for (index, variable) in variables.iter().enumerate() {
+        let mut tell = |field: &str, message: String, hint: &str| {
+            let (pointer, place) =
+                (format!("/worker_env/{index}/{field}"), format!("worker_env[{index}].{field}"));
+            found.push(document.diagnostic(&pointer, place, message, Some(hint.to_owned())));
+        };
+        let name = variable.get("name").and_then(Value::as_str);
+        if let Some(name) = name.filter(|name| !seen.insert(*name)) {
+            tell("name", format!("`{}` names a second variable", quoted(name)), "name each variable once");
+        }
+        let Some(default) = variable.get("default").and_then(Value::as_str) else { continue };
+        if variable.get("secret").and_then(Value::as_bool) == Some(true) {
+            let hint = "leave it out: everybody can read it here; `hardpoint secret set` sets the value";
+            tell("default", "a secret has no default".to_owned(), hint);
+        }
+        let options = variable.get("options").and_then(Value::as_array);
+        if options.is_some_and(|options| !options.iter().any(|option| option.as_str() == Some(default))) {
+            tell("default", "is not among the `options`".to_owned(), "use one of them");
         }
     }
 }
