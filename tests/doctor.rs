@@ -52,6 +52,7 @@ fn the_doctor_looks_at_everything_and_has_a_remedy_for_all_that_is_not_well() {
         "nats-server",
         "data folder",
         "shared memory",
+        "secrets",
         "open files",
         "processes",
         "plugins",

@@ -57,6 +57,7 @@ mod python_client;
 mod restart;
 mod run_socket;
 mod runs;
+mod secrets;
 mod serve;
 mod server_cli;
 mod sockets;

@@ -110,7 +110,8 @@ pub(crate) fn be_a_host_of(count: u32) -> Result<()> {
 }
 
 fn size(pid: u32) -> Result<Size> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
+        .with_context(|| format!("process {pid} cannot be measured; shims let only root look in"))?;
     let field = |name: &str| -> Result<u64> {
         let row =
             text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;

@@ -136,6 +136,7 @@ impl Stage {
                 ..PluginRef::default()
             },
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             config: Layers::default(),
             unknown_keys: UnknownKeys::default(),
             bounds: Bounds::default(),

@@ -65,6 +65,7 @@ impl TestHost {
                 ..PluginRef::default()
             },
             env: std::collections::BTreeMap::new(),
+            secrets: std::collections::BTreeMap::new(),
             config: Layers::default(),
             unknown_keys: UnknownKeys::default(),
             bounds: Bounds { grace: SHORT, ..Bounds::default() },

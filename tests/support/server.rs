@@ -241,6 +241,22 @@ impl Server {
         assert_database_is_sound(&self.data());
     }
 
+    /// The same, and then a last look at its folders.
+    #[track_caller]
+    pub(crate) fn stop_and(self, look: impl FnOnce()) {
+        // They go with what is dropped last.
+        let serving = self.stopped();
+        look();
+        drop(serving);
+    }
+
+    /// Kills it; what has no shim any more outlives it.
+    pub(crate) fn killed_with_survivors(mut self) -> Serving {
+        self.signal(rustix::process::Signal::KILL);
+        let _ = self.child.take().unwrap().wait();
+        Serving::on(std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap()))
+    }
+
     /// Kills it without a warning: what is on its disk is all that is left. Another one can be started there.
     #[track_caller]
     pub(crate) fn killed(self) -> Serving {

@@ -176,6 +176,7 @@ impl PluginView {
             p95_execution_time_ms: latency.p95,
             memory_limit_bytes: manifest.map(|manifest| manifest.limits.memory_mb << 20),
             memory_enforced_by: self.enforcer,
+            missing_required: self.missing_required(),
         }
     }
 

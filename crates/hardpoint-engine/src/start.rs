@@ -4,11 +4,14 @@
 
 use crate::catalog::{Installed, read_bounded};
 use crate::probe::{self, Missing, Silence};
+use crate::secrets::{missing, variables, visible};
 use hardpoint_env::{EnvError, EnvEvent, EnvRequest, EnvStore};
 use hardpoint_model::health::StartTimes;
+use hardpoint_model::log::LogLevel;
 use hardpoint_model::plugin_config::{Layers, Object, UnknownKeys};
 use hardpoint_model::{Diagnostics, Manifest, PluginEvent};
 use hardpoint_process::{Launcher, MemoryMode};
+use hardpoint_secrets::{Place, SecretStore, Secrets, SecretsError};
 use hardpoint_supervisor::{Bounds, Captured, Program, Sdk, SdkError, StartFailure, Worker, WorkerSpec};
 use hardpoint_wire::PluginRef;
 use serde_json::Value;
@@ -22,6 +25,7 @@ pub struct Starter {
     environments: EnvStore,
     sdk: Sdk,
     launcher: Launcher,
+    secrets: SecretStore,
     /// Where plugins keep what outlives their workers.
     plugin_data: PathBuf,
 }
@@ -82,6 +86,9 @@ pub enum StartError {
     /// Its environment could not be made.
     #[error("{0}")]
     Environment(EnvError),
+    /// Its secrets cannot be read.
+    #[error("{}", told(.0))]
+    Secrets(SecretsError),
     /// Its worker could not be started.
     #[error("{0}")]
     Worker(StartFailure),
@@ -97,7 +104,7 @@ impl StartError {
     /// What that means for the plugin's state.
     pub fn event(&self) -> PluginEvent {
         match self {
-            Self::Missing(_) | Self::Environment(_) => PluginEvent::NeedMissing,
+            Self::Missing(_) | Self::Environment(_) | Self::Secrets(_) => PluginEvent::NeedMissing,
             Self::Worker(failure) if MISSING.contains(&failure.error.error_type.as_str()) => {
                 PluginEvent::NeedMissing
             }
@@ -111,6 +118,7 @@ impl StartError {
             Self::Lock(_) => None,
             Self::Missing(missing) => Some(probe::hint(missing)),
             Self::Environment(error) => Some(error.hint()),
+            Self::Secrets(error) => Some(error.hint()),
             Self::Worker(failure) => Some(worker_hint(plugin, failure)),
         }
     }
@@ -124,12 +132,18 @@ impl Starter {
         let launcher = Launcher::new(exe, &data.join("scratch"), MemoryMode::detect());
         let launcher = launcher.map_err(OpenError::Spawner)?;
         let environments = EnvStore::open(data, launcher.clone())?;
-        Ok(Self { environments, sdk, launcher, plugin_data: data.join(PLUGIN_DATA) })
+        let (secrets, plugin_data) = (SecretStore::of(data), data.join(PLUGIN_DATA));
+        Ok(Self { environments, sdk, launcher, secrets, plugin_data })
     }
 
     /// What starts every process.
     pub fn launcher(&self) -> &Launcher {
         &self.launcher
+    }
+
+    /// Where the secrets of plugins are kept.
+    pub(crate) fn secrets(&self) -> &SecretStore {
+        &self.secrets
     }
 
     /// Probes the plugin, makes its environment ready and starts a worker in it. Dropping the future ends
@@ -159,16 +173,20 @@ impl Starter {
         }
         let prepared = began.elapsed();
         on_event(StartEvent::Starting);
+        let secrets = self.secrets_of(manifest).await.map_err(StartError::Secrets)?;
+        let output = order.output.clone();
         let spec = WorkerSpec {
             program: Program::python(python, &self.sdk),
             plugin: self.plugin_ref(&order),
-            env: manifest.env.clone(),
+            env: visible(manifest),
+            secrets,
             config: Layers { manifest: manifest.config.clone(), persisted: order.config },
             unknown_keys: order.unknown_keys,
             bounds: bounds(manifest),
             output: order.output,
         };
         let worker = Worker::start(spec, &self.launcher).await.map_err(StartError::Worker)?;
+        say_what_is_missing(&worker, manifest, &output, order.incarnation);
         let import = worker.ready().import_ms;
         let times = StartTimes {
             prepare: millis(prepared),
@@ -176,6 +194,15 @@ impl Starter {
             import,
         };
         Ok((worker, times))
+    }
+
+    async fn secrets_of(&self, manifest: &Manifest) -> Result<Secrets, SecretsError> {
+        let (store, place) = (self.secrets.clone(), Place::new(None, manifest.name.as_str())?);
+        let read = tokio::task::spawn_blocking(move || {
+            store.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
+            store.of_plugin(&place)
+        });
+        read.await.unwrap_or(Err(SecretsError::Busy))
     }
 
     fn plugin_ref(&self, order: &StartOrder<'_>) -> PluginRef {
@@ -229,6 +256,24 @@ impl Starter {
         let inside = probe::environment(manifest, &installed.dir, python, &self.launcher).await;
         (probe::all(missing, inside), true)
     }
+}
+
+/// It is loaded all the same: it may do a part of its work.
+fn say_what_is_missing(worker: &Worker, manifest: &Manifest, output: &Captured, incarnation: u64) {
+    let facts = worker.announced().facts;
+    let told = facts.as_deref().and_then(|facts| facts.get("worker_env"));
+    for name in missing(manifest, &variables(manifest, told), worker.secret_names()) {
+        let plugin = &manifest.name;
+        let text =
+            format!("`{name}` is required and not set; `hardpoint secret set {plugin} {name}` sets it");
+        output.say(incarnation, None, LogLevel::Warning, &text);
+    }
+}
+
+/// An error with its causes.
+fn told(error: &SecretsError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    format!("its secrets cannot be had: {error}{}", cause.unwrap_or_default())
 }
 
 fn millis(time: Duration) -> f64 {

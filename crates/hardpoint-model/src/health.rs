@@ -85,6 +85,9 @@ pub struct PluginHealth {
     pub memory_limit_bytes: Option<u64>,
     /// Who enforces that on this machine.
     pub memory_enforced_by: MemoryEnforcer,
+    /// Names of variables that the plugin says it cannot do without and that its worker was not given.
+    #[serde(default)]
+    pub missing_required: Vec<String>,
 }
 
 /// One incarnation that has ended.

@@ -1,6 +1,6 @@
 //! Processes of trees whose shim is gone: found by what they were marked with, and ended.
 //!
-//! Owns how they are known: by a variable in the environment they were started with, or, where there are control
+//! Owns how they are known: by a variable in the environment they were started with or in their title, or, where there are control
 //! groups, by the group they cannot leave. Without groups one that clears its environment as well as detaching itself
 //! is known by nothing. Must not know whose trees they are.
 
@@ -54,6 +54,6 @@ impl Orphans {
     }
 
     fn has_marked(&self, process: Process) -> bool {
-        process.environ(TREE_VARIABLE).is_some_and(|tree| self.trees.contains_key(&tree))
+        process.mark(TREE_VARIABLE).is_some_and(|tree| self.trees.contains_key(&tree))
     }
 }

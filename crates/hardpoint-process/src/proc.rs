@@ -45,10 +45,15 @@ impl Process {
         !matches!(self.stat(), None | Some((_, 'Z' | 'X')))
     }
 
-    /// The value of a variable in the environment it was started with.
-    pub(crate) fn environ(self, variable: &str) -> Option<String> {
-        let environ = fs::read(format!("/proc/{}/environ", self.0)).ok()?;
-        let mut entries = environ.split(|&byte| byte == 0).filter_map(|line| std::str::from_utf8(line).ok());
+    /// The value of a variable in the environment it was started with; or in its title, where a process puts it that
+    /// lets nobody read its environment.
+    pub(crate) fn mark(self, variable: &str) -> Option<String> {
+        ["environ", "cmdline"].into_iter().find_map(|file| self.entry(file, variable))
+    }
+
+    fn entry(self, file: &str, variable: &str) -> Option<String> {
+        let text = fs::read(format!("/proc/{}/{file}", self.0)).ok()?;
+        let mut entries = text.split(|&byte| byte == 0).filter_map(|line| std::str::from_utf8(line).ok());
         let value = entries.find_map(|entry| entry.strip_prefix(variable)?.strip_prefix('='));
         value.map(str::to_owned)
     }

@@ -15,6 +15,8 @@ pub(crate) enum Route {
     Tools,
     PluginConfig,
     PluginConfigOptions,
+    Secrets,
+    Secret,
     Logs,
     Verb,
     Run,
@@ -39,7 +41,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::Plugins,
         Self::Plugin,
         Self::PluginHealth,
@@ -47,6 +49,8 @@ impl Route {
         Self::Tools,
         Self::PluginConfig,
         Self::PluginConfigOptions,
+        Self::Secrets,
+        Self::Secret,
         Self::Logs,
         Self::Verb,
         Self::Run,
@@ -106,11 +110,13 @@ impl Route {
                 "manifest" => Self::Manifest,
                 "tools" => Self::Tools,
                 "config" => Self::PluginConfig,
+                "secrets" => Self::Secrets,
                 "logs" => Self::Logs,
                 "restart" | "load" | "unload" | "enable" | "disable" | "prefetch" => Self::Verb,
                 _ => Self::Other,
             },
             (Some(_), Some("config"), Some("options"), None, _) => Self::PluginConfigOptions,
+            (Some(_), Some("secrets"), Some(_), None, _) => Self::Secret,
             (Some(_), Some("tools"), Some(_), Some("run"), None) => Self::Run,
             _ => Self::Other,
         }
@@ -148,6 +154,8 @@ impl Route {
             | Self::Tools
             | Self::PluginConfig
             | Self::PluginConfigOptions
+            | Self::Secrets
+            | Self::Secret
             | Self::Logs
             | Self::Verb
             | Self::Jobs
@@ -181,6 +189,8 @@ impl Route {
             Self::Tools => "/v1/plugins/{name}/tools",
             Self::PluginConfig => "/v1/plugins/{name}/config",
             Self::PluginConfigOptions => "/v1/plugins/{name}/config/options",
+            Self::Secrets => "/v1/plugins/{name}/secrets",
+            Self::Secret => "/v1/plugins/{name}/secrets/{key}",
             Self::Logs => "/v1/plugins/{name}/logs",
             Self::Verb => "/v1/plugins/{name}/{verb}",
             Self::Run => "/v1/plugins/{name}/tools/{tool}/run",
@@ -232,6 +242,9 @@ mod tests {
             (Method::GET, "/v1/plugins/a/config", Some(Scope::Read)),
             (Method::PATCH, "/v1/plugins/a/config", Some(Scope::Admin)),
             (Method::GET, "/v1/plugins/a/config/options", Some(Scope::Read)),
+            (Method::GET, "/v1/plugins/a/secrets", Some(Scope::Read)),
+            (Method::PUT, "/v1/plugins/a/secrets/KEY", Some(Scope::Admin)),
+            (Method::DELETE, "/v1/plugins/a/secrets/KEY", Some(Scope::Admin)),
             (Method::POST, "/v1/plugins/a/tools/t%2Frun", Some(Scope::Admin)),
             (Method::DELETE, "/v1/plugins", Some(Scope::Admin)),
             (Method::GET, "/v1/jobs", Some(Scope::Read)),

@@ -70,3 +70,5 @@ pub const STOP_GRACE: Duration = Duration::from_secs(10);
 pub const CALL_TIMEOUT_MAX: Duration = Duration::from_hours(7 * 24);
 /// Timeout of the prefetch hook: it may fetch large models over slow lines.
 pub const PREFETCH_TIMEOUT: Duration = Duration::from_hours(1);
+/// Secrets that are shorter stay where a plugin prints them: `true` or `1234` mean something else most of the time.
+pub const MASKED_BYTES_MIN: usize = 8;

@@ -60,3 +60,9 @@ pub fn environment(program: &Path, own: &BTreeMap<String, String>) -> BTreeMap<S
     env.insert("HARDPOINT_FD".to_owned(), "3".to_owned());
     env
 }
+
+/// Tells a worker that it will be given secrets, and under which title: it closes itself to other processes of its user
+/// before it reads any, and after that the kernel does not let it change its title.
+pub(crate) fn announce_secrets(env: &mut BTreeMap<String, String>, instance: &str) {
+    env.insert("HARDPOINT_PRIVATE".to_owned(), instance.to_owned());
+}

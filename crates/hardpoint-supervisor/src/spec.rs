@@ -5,6 +5,7 @@
 use crate::ladder::Grace;
 use crate::limits::{CALL_TIMEOUT, CALL_TIMEOUT_MAX, MEMORY_BYTES_MAX, STARTUP_TIMEOUT};
 use crate::output::Captured;
+use hardpoint_model::Secret;
 use hardpoint_model::plugin_config::{Layers, UnknownKeys};
 use hardpoint_wire::{PluginRef, ToolInfo};
 use std::collections::BTreeMap;
@@ -71,6 +72,8 @@ pub struct WorkerSpec {
     pub plugin: PluginRef,
     /// Environment variables on top of the allowed ones.
     pub env: BTreeMap<String, String>,
+    /// Variables that nobody else may see, over `env`. They are handed over on the worker's own socket.
+    pub secrets: BTreeMap<String, Secret>,
     /// What was said about its configuration: with the defaults of its schema it is given to `initialize`.
     pub config: Layers,
     /// What becomes of keys that the schema does not know.

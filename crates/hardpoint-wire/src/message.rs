@@ -6,9 +6,9 @@
 use crate::blob::Blob;
 use crate::frame::{Frame, FrameError, OutFrame};
 use crate::payload::{Payload, ValueError};
-use hardpoint_model::JobError;
 use hardpoint_model::log::{AttemptId, LogLevel};
-use serde::{Deserialize, Serialize};
+use hardpoint_model::{JobError, Secret};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -107,20 +107,66 @@ pub enum CancelPhase {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "docs/reference/protocol.md describes every field")]
 pub enum HostMessage {
-    Hello { protocol: Protocol, host_version: String, plugin: PluginRef, concurrency: u32 },
-    Initialize { id: u64, config: Value },
-    Validate { id: u64 },
-    Call { id: u64, tool: String, args: Value, timeout_ms: Option<u64>, credit: u32, job: Option<JobRef> },
-    Cancel { id: u64, phase: CancelPhase },
-    Credit { id: u64, items: u32 },
-    Ping { id: u64 },
-    Reconfigure { id: u64, old: Value, new: Value },
-    Prefetch { id: u64 },
-    Enable { id: u64 },
-    Disable { id: u64 },
-    ConfigOptions { id: u64 },
-    Cleanup { id: u64 },
+    Hello {
+        protocol: Protocol,
+        host_version: String,
+        plugin: PluginRef,
+        concurrency: u32,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty", serialize_with = "handed_over")]
+        secrets: BTreeMap<String, Secret>,
+    },
+    Initialize {
+        id: u64,
+        config: Value,
+    },
+    Validate {
+        id: u64,
+    },
+    Call {
+        id: u64,
+        tool: String,
+        args: Value,
+        timeout_ms: Option<u64>,
+        credit: u32,
+        job: Option<JobRef>,
+    },
+    Cancel {
+        id: u64,
+        phase: CancelPhase,
+    },
+    Credit {
+        id: u64,
+        items: u32,
+    },
+    Ping {
+        id: u64,
+    },
+    Reconfigure {
+        id: u64,
+        old: Value,
+        new: Value,
+    },
+    Prefetch {
+        id: u64,
+    },
+    Enable {
+        id: u64,
+    },
+    Disable {
+        id: u64,
+    },
+    ConfigOptions {
+        id: u64,
+    },
+    Cleanup {
+        id: u64,
+    },
     Shutdown,
+}
+
+/// The one place where secrets are written as they are: into the frame for the worker that they are for.
+fn handed_over<S: Serializer>(secrets: &BTreeMap<String, Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(secrets.iter().map(|(name, value)| (name, value.expose())))
 }
 
 impl HostMessage {

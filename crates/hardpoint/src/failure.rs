@@ -74,6 +74,7 @@ impl Failure {
                 StartError::Lock(_) => ("InvalidFile", Category::UserInput),
                 StartError::Missing(_) => ("PluginUnavailable", Category::Resource),
                 StartError::Environment(_) => ("EnvironmentError", Category::Fatal),
+                StartError::Secrets(_) => ("SecretsUnreadable", Category::Fatal),
                 StartError::Worker(failure) => (failure.error.error_type.as_str(), failure.error.category),
             },
             Self::Unreachable { .. } => ("ServerUnreachable", Category::Transient),
@@ -110,7 +111,10 @@ impl Failure {
         let Self::NotStarted { error, .. } = self else { return None };
         match &**error {
             StartError::Worker(failure) => Some(failure),
-            StartError::Lock(_) | StartError::Missing(_) | StartError::Environment(_) => None,
+            StartError::Lock(_)
+            | StartError::Missing(_)
+            | StartError::Environment(_)
+            | StartError::Secrets(_) => None,
         }
     }
 }
@@ -134,7 +138,7 @@ impl fmt::Display for Failure {
                     f.write_str(&failure.error.message)?;
                     detail(failure).iter().try_for_each(|line| write!(f, "\n  | {line}"))
                 }
-                StartError::Lock(_) | StartError::Environment(_) => error.fmt(f),
+                StartError::Lock(_) | StartError::Environment(_) | StartError::Secrets(_) => error.fmt(f),
             },
             Self::Interrupted => f.write_str("interrupted"),
         }

@@ -15,6 +15,7 @@ mod mistakes;
 mod serve;
 
 use hardpoint_engine::probe;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -24,6 +25,11 @@ fn main() -> ExitCode {
     }
     if first == probe::DRIVER_ARGUMENT {
         return ExitCode::from(u8::try_from(probe::driver_main()).unwrap_or(1));
+    }
+    if let Err(error) = hardpoint_process::close_off() {
+        // It is told, and goes on: what it protects may not be there.
+        let _ =
+            writeln!(std::io::stderr(), "warning: other processes of this user can read this one: {error}");
     }
     match cli::parse() {
         Ok(cli) => cli::run(cli),

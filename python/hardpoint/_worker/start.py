@@ -15,6 +15,7 @@ from hardpoint._worker import dialects
 from hardpoint._worker.calls import Call
 from hardpoint._worker.frames import Violation, pack
 from hardpoint._worker.limits import EXIT_NOT_LOADED, PROTOCOL_MAX, PROTOCOL_MIN
+from hardpoint._worker.private import close_off, take_over
 from hardpoint._worker.title import set_title
 from hardpoint._worker.tools import Tool
 from hardpoint._worker.values import dumps
@@ -40,12 +41,17 @@ def main() -> None:
         worker = Worker(socket)
         worker.fence.install()
         _prepare_process(worker, socket)
+        private = os.environ.pop("HARDPOINT_PRIVATE", None)
+        if private is not None:
+            close_off(private)
         worker.reading.right.acquire()
         while worker.hello is None:
             worker.reading.fill()
         hello = _checked(worker.hello)
         _agree(worker, hello)
-        set_title(hello["plugin"]["instance"])
+        if private is None:
+            set_title(hello["plugin"]["instance"])
+        take_over(hello.pop("secrets", None))
         _load_plugin(worker, hello)
         _serve(worker, hello["concurrency"])
     except BaseException as error:

@@ -154,6 +154,18 @@ class Wants(Duck):
         self.calls.append({name: value for name, value in os.environ.items() if "D" in name})
 
 
+class WantsKey(Duck):
+    """Cannot do without a secret."""
+
+    WORKER_ENV = [
+        type("Spec", (), {"name": "DUCK_KEY", "secret": True, "required": True, "label": "Key"}),
+        type("Spec", (), {"name": "DUCK_DEVICE", "default": "cpu", "options": ["cpu", "cuda"]}),
+    ]
+
+    def execute(self, *args, **kwargs):
+        return {name: os.environ.get(name) for name in ("DUCK_KEY", "DUCK_DEVICE")}
+
+
 class WantsMore(Duck):
     WORKER_ENV = [type("Spec", (), {"name": "DUCK_CACHE", "default": "${NOWHERE}/x"})]
 

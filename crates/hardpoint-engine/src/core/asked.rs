@@ -37,7 +37,12 @@ impl Change {
             Ask::Unload => Self { enabled: None, unloaded: Some(true) },
             // Started by hand is not unloaded any more.
             Ask::Load | Ask::Restart => Self { enabled: None, unloaded: Some(false) },
+            Ask::Reload => Self { enabled: None, unloaded: None },
         }
+    }
+
+    fn is_none(self) -> bool {
+        self.enabled.is_none() && self.unloaded.is_none()
     }
 
     fn over(self, flags: PluginFlags) -> PluginFlags {
@@ -54,6 +59,7 @@ impl<W: Clone> Core<W> {
         let change = Change::of(wish.ask);
         // While something is on its way nobody knows what will be there.
         let is_kept = !entry.is_being_kept() && change.over(entry.flags) == entry.flags;
+        let is_kept = is_kept || change.is_none();
         if self.keeps && !is_kept {
             entry.being_kept += 1;
             self.effects.push(Effect::Keep { wish, change });
@@ -115,6 +121,20 @@ impl<W: Clone> Entry<W> {
                     Phase::Stopping { then, .. } => *then = Then::Unload,
                 }
             }
+            Ask::Reload => match &mut self.phase {
+                // Its next worker is given what there is then.
+                Phase::Idle | Phase::Stopping { .. } => {}
+                Phase::Starting => {
+                    self.abort_start(scene);
+                    self.start(scene);
+                }
+                Phase::Up(_) => {
+                    self.restarts += 1;
+                    self.reload = true;
+                    self.say(LogLevel::Info, "it is started again: its secrets were changed");
+                    self.stop(Then::Start, scene);
+                }
+            },
             Ask::Restart => {
                 self.attempts = hardpoint_model::restart::Attempts::default();
                 self.restart_at = None;

@@ -53,6 +53,8 @@ pub(crate) enum Ask {
     Load,
     Unload,
     Restart,
+    /// A restart, if it runs: what it is given at its start is different now.
+    Reload,
     Enable(bool),
 }
 

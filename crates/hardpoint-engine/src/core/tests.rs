@@ -1,5 +1,7 @@
 //! The registry against a world of numbered workers: whatever happens in whatever order, its word is true.
 
+mod reload;
+
 use super::{Ask, Change, Core, Effect, Input, LifeId, Now, StartFailed, Started, Wish};
 use crate::catalog::Installed;
 use crate::logs::Logs;
@@ -245,6 +247,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         Just(Ask::Load),
         Just(Ask::Unload),
         Just(Ask::Restart),
+        Just(Ask::Reload),
         Just(Ask::Enable(true)),
         Just(Ask::Enable(false))
     ];

@@ -89,7 +89,10 @@ impl StartFailed {
             StartError::Worker(failure) => {
                 (failure.error.traceback.clone(), failure.exit.as_ref().map(|exit| exit.reason.clone()))
             }
-            StartError::Lock(_) | StartError::Missing(_) | StartError::Environment(_) => (None, None),
+            StartError::Lock(_)
+            | StartError::Missing(_)
+            | StartError::Environment(_)
+            | StartError::Secrets(_) => (None, None),
         };
         let (event, reason, hint) = (error.event(), error.to_string(), error.hint(plugin));
         Self { event, reason, hint, detail, exit, error: Some(Arc::new(error)) }

@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use hardpoint_model::JobError;
 use hardpoint_model::MemoryEnforcer;
 use hardpoint_process::{Launcher, MemoryMode};
+use hardpoint_secrets::SecretStore;
 use hardpoint_store::StoreError;
 use hardpoint_supervisor::{Hook, Worker};
 use std::path::PathBuf;
@@ -213,6 +214,17 @@ impl Engine {
             mpsc::error::TrySendError::Full(_) => Refusal::HostBusy,
             mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
         })
+    }
+
+    /// Something that need not be kept and that nobody waits for.
+    pub(crate) fn wish_for(&self, plugin: &str, ask: Ask) -> Result<(), Refusal> {
+        let (wish, _) = wish(plugin, ask);
+        self.command(Input::Asked(wish))
+    }
+
+    /// Where the secrets of plugins are kept.
+    pub(crate) fn secret_store(&self) -> &SecretStore {
+        self.shared.starter.secrets()
     }
 
     async fn look_for_new_plugins(&self) -> Result<(), Refusal> {

@@ -114,6 +114,19 @@ const MISTAKES: &[(&str, &str)] = &[
              plugin sees its own environment and nothing else\nhint: list the package under `python.requirements`, or put \
              the module next to the manifest",
     ),
+    (
+        "[[worker_env]]\nname = \"KEY\"\nsecret = true\ndefault = \"x\"",
+        "hardpoint.toml:7: worker_env[0].default: a secret has no default\n\
+             hint: leave it out: everybody can read it here; `hardpoint secret set` sets the value",
+    ),
+    (
+        "[[worker_env]]\nname = \"MODE\"\noptions = [\"a\"]\ndefault = \"b\"",
+        "hardpoint.toml:7: worker_env[0].default: is not among the `options`\nhint: use one of them",
+    ),
+    (
+        "[[worker_env]]\nname = \"A\"\n[[worker_env]]\nname = \"A\"",
+        "hardpoint.toml:7: worker_env[1].name: `A` names a second variable\nhint: name each variable once",
+    ),
     ("[env]\nA = 1", "hardpoint.toml:5: env.A: must be a string, got integer\nhint: put the value in quotes"),
     (
         "dialect = \"forgesite\"",

@@ -33,6 +33,8 @@ pub fn shim_main() -> i32 {
 }
 
 fn run() -> io::Result<()> {
+    // What it is told to start comes with an environment, and its socket with the right to signal.
+    crate::close_off()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut control = program::take_control()?;
     let (mut launch, socket) = listen::launch(&mut control)?;

@@ -118,6 +118,6 @@ mod tests {
                 );
             }
         }
-        assert_eq!(ids.len(), 39);
+        assert_eq!(ids.len(), 42);
     }
 }

@@ -6,12 +6,13 @@ mod host;
 mod logs;
 mod metrics;
 mod plugins;
+mod secrets;
 mod verbs;
 
 use crate::app::App;
 use crate::{jobs, openapi, pipelines};
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
+use aide::axum::routing::{get_with, post_with, put_with};
 use aide::openapi::OpenApi;
 use axum::Router;
 use axum::routing::get;
@@ -52,6 +53,11 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
             get_with(config::show, config::show_docs).patch_with(config::change, config::change_docs),
         )
         .api_route("/v1/plugins/{name}/config/options", get_with(config::options, config::options_docs))
+        .api_route("/v1/plugins/{name}/secrets", get_with(secrets::list, secrets::list_docs))
+        .api_route(
+            "/v1/plugins/{name}/secrets/{key}",
+            put_with(secrets::set, secrets::set_docs).delete_with(secrets::delete, secrets::delete_docs),
+        )
         .api_route("/v1/plugins/{name}/tools", get_with(plugins::tools, plugins::tools_docs))
         .api_route("/v1/plugins/{name}/logs", get_with(logs::logs, logs::logs_docs))
         .api_route("/v1/plugins/{name}/load", post_with(verbs::load, verbs::load_docs))

@@ -12,10 +12,12 @@
 mod captured;
 mod kept;
 mod marks;
+mod mask;
 mod read;
 mod voice;
 
 pub use captured::{Captured, Numbers};
 pub use kept::{Lost, Taken};
+pub(crate) use mask::Mask;
 pub(crate) use read::Readers;
 pub(crate) use voice::Voice;

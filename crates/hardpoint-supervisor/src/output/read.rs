@@ -158,7 +158,10 @@ mod tests {
 
     fn splitter() -> (Splitter, Captured) {
         let captured = Captured::default();
-        (Splitter::new(LogSource::Stdout, Voice::new(captured.clone(), 1)), captured)
+        (
+            Splitter::new(LogSource::Stdout, Voice::new(captured.clone(), 1, crate::output::Mask::default())),
+            captured,
+        )
     }
 
     fn job_of(voice: &Voice, call: u64) -> JobId {

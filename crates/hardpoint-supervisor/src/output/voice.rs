@@ -5,6 +5,7 @@
 //! only one that it has, or the last one that it had.
 
 use super::captured::{Captured, Said};
+use super::mask::Mask;
 use crate::limits::CALLS_KNOWN_MAX;
 use hardpoint_model::log::{AttemptId, LogLevel, LogSource};
 use hardpoint_wire::limits::LOG_LINE_BYTES_MAX;
@@ -24,6 +25,7 @@ pub(crate) struct Voice {
 struct Shared {
     captured: Captured,
     incarnation: u64,
+    mask: Mask,
     /// Whether the worker writes marks; known before it is given a call.
     marks: AtomicBool,
     calls: Mutex<Calls>,
@@ -38,9 +40,9 @@ struct Calls {
 }
 
 impl Voice {
-    pub(crate) fn new(captured: Captured, incarnation: u64) -> Self {
+    pub(crate) fn new(captured: Captured, incarnation: u64, mask: Mask) -> Self {
         let (marks, calls) = (AtomicBool::new(false), Mutex::default());
-        Self { shared: Arc::new(Shared { captured, incarnation, marks, calls }) }
+        Self { shared: Arc::new(Shared { captured, incarnation, mask, marks, calls }) }
     }
 
     pub(crate) fn captured(&self) -> &Captured {
@@ -103,6 +105,7 @@ impl Voice {
         text: String,
     ) -> Said {
         let incarnation = self.shared.incarnation;
+        let text = self.shared.mask.text(text);
         Said { at, incarnation, source, level: None, logger: None, attempt, text, cut: 0 }
     }
 

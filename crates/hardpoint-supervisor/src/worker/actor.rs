@@ -10,8 +10,8 @@ use crate::limits::{
     CLOSED_SOCKET_GRACE, FRAME_STALL_MAX, FRAMES_PER_TURN, IDLE_TICK, LINGER, MEMORY_SAMPLE_EVERY,
     OUTPUT_END_GRACE, STDERR_TAIL_LINES, TICK, WRITE_QUEUE_BYTES_MAX,
 };
-use crate::output::{Captured, Readers, Voice};
-use crate::python::environment;
+use crate::output::{Captured, Mask, Readers, Voice};
+use crate::python::{announce_secrets, environment};
 use crate::spec::WorkerSpec;
 use crate::state::WorkerState;
 use hardpoint_model::Exit;
@@ -43,19 +43,24 @@ pub(super) async fn start(
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(prepare)?;
     let connection = Connection::new(OwnedFd::from(ours)).map_err(prepare)?;
     let now = Instant::now();
+    let mut env = environment(&spec.program.path, &spec.env);
+    if !spec.secrets.is_empty() {
+        announce_secrets(&mut env, &spec.plugin.instance);
+    }
     let mut tree = launcher
         .launch(LaunchSpec {
             title: format!("{} (shim)", spec.title()),
             program: spec.program.path.clone(),
             args: spec.program.args.clone(),
-            env: environment(&spec.program.path, &spec.env),
+            env,
             cwd: spec.plugin.dir.clone().into(),
             socket: Some(OwnedFd::from(theirs)),
             memory_bytes_max: Some(spec.bounds.memory_bytes),
         })
         .await?;
     let output = spec.output.clone();
-    let voice = Voice::new(output.clone(), spec.plugin.incarnation);
+    let mask = Mask::of(&spec.secrets);
+    let voice = Voice::new(output.clone(), spec.plugin.incarnation, mask.clone());
     let readers = tree.take_output().map(|pipes| Readers::start(&voice, pipes));
     let (reply, ready) = oneshot::channel();
     let mut core = Core::new(&spec, reply, now);
@@ -69,6 +74,7 @@ pub(super) async fn start(
         tree,
         commands,
         voice,
+        mask,
         readers,
         state: state_tx,
         exit: exit_tx,
@@ -86,6 +92,7 @@ fn hello(spec: &WorkerSpec) -> HostMessage {
         host_version: env!("CARGO_PKG_VERSION").to_owned(),
         plugin: spec.plugin.clone(),
         concurrency: spec.bounds.concurrency,
+        secrets: spec.secrets.clone(),
     }
 }
 
@@ -95,6 +102,7 @@ struct Actor {
     tree: Tree,
     commands: mpsc::Receiver<Command>,
     voice: Voice,
+    mask: Mask,
     readers: Option<Readers>,
     state: watch::Sender<WorkerState>,
     exit: watch::Sender<Option<Arc<Exit>>>,
@@ -170,7 +178,7 @@ impl Actor {
                     let now = Instant::now();
                     self.last_read = now;
                     match WorkerMessage::decode(frame) {
-                        Ok(message) => self.core.on_message(message, now),
+                        Ok(message) => self.core.on_message(self.mask.message(message), now),
                         Err(unreadable) => self.core.on_unreadable(&unreadable, now),
                     }
                 }

@@ -24,6 +24,7 @@ use hardpoint_model::plugin_config::ConfigSchema;
 use hardpoint_model::{Category, Exit, JobError};
 use hardpoint_process::Launcher;
 use hardpoint_wire::{Pong, Ready};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -44,6 +45,8 @@ struct Shared {
     state: watch::Receiver<WorkerState>,
     exit: watch::Receiver<Option<Arc<Exit>>>,
     output: Captured,
+    /// What it was given.
+    secret_names: BTreeSet<String>,
     next_id: AtomicU64,
 }
 
@@ -64,6 +67,7 @@ impl Worker {
     pub async fn start(spec: WorkerSpec, launcher: &Launcher) -> Result<Self, StartFailure> {
         let plugin = spec.plugin.name.clone();
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
+        let secret_names = spec.secrets.keys().cloned().collect();
         let started = actor::start(spec, launcher, queue).await.map_err(|error| StartFailure {
             error: Box::new(JobError::new(Category::Fatal, "LaunchError", chain(&error)).of_plugin(&plugin)),
             exit: None,
@@ -73,7 +77,7 @@ impl Worker {
         let lost = |_| loss::silent(&plugin);
         let known = ready.await.map_err(lost)??;
         let next_id = AtomicU64::new(FIRST_CALL_ID);
-        let shared = Shared { instance, pid, known, commands, state, exit, output, next_id };
+        let shared = Shared { instance, pid, known, commands, state, exit, output, secret_names, next_id };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -162,6 +166,11 @@ impl Worker {
     /// What it said of its plugin, to be kept when the worker is gone.
     pub fn announced(&self) -> Announced {
         self.shared.known.announced()
+    }
+
+    /// The names of the secrets that it was given.
+    pub fn secret_names(&self) -> &BTreeSet<String> {
+        &self.shared.secret_names
     }
 
     /// The plugin's tools.

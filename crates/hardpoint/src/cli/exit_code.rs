@@ -35,7 +35,7 @@ impl Code {
             Failure::NotStarted { error, .. } => match &**error {
                 StartError::Lock(_) => Self::Request,
                 StartError::Environment(_) => Self::Environment,
-                StartError::Missing(_) | StartError::Worker(_) => Self::Start,
+                StartError::Missing(_) | StartError::Secrets(_) | StartError::Worker(_) => Self::Start,
             },
             Failure::Store(_) | Failure::Host { .. } => Self::Host,
             Failure::Unreachable { .. } => Self::Server,

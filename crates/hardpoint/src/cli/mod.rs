@@ -21,6 +21,7 @@ mod pipeline;
 mod plugin;
 mod progress;
 mod run;
+mod secret;
 mod serve;
 mod show;
 mod signature;
@@ -105,6 +106,9 @@ enum Verb {
     /// Let others ask the server of this data folder
     #[command(subcommand)]
     Token(token::Token),
+    /// What plugins are given and nobody is shown: keys, passwords
+    #[command(subcommand)]
+    Secret(secret::Secret),
     /// Plugins of the folder, and of a running server
     #[command(subcommand)]
     Plugin(plugin::Plugin),
@@ -123,7 +127,7 @@ impl Verb {
     /// Whether `--server` means something to it.
     fn asks_a_server(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Call(_) | Self::Job(_) | Self::Pipeline(_) => true,
+            Self::Run(_) | Self::Call(_) | Self::Job(_) | Self::Pipeline(_) | Self::Secret(_) => true,
             Self::Plugin(plugin) => plugin.asks_a_server(),
             Self::Serve(_) | Self::Config(_) | Self::Doctor(_) | Self::Token(_) | Self::Db(_) => false,
         }
@@ -190,6 +194,7 @@ fn configured(verb: Verb, shared: &Shared) -> Result<Code, Failure> {
         | Verb::Config(_)
         | Verb::Doctor(_)
         | Verb::Token(_)
+        | Verb::Secret(_)
         | Verb::Plugin(_)
         | Verb::Job(_)
         | Verb::Pipeline(_)
@@ -210,7 +215,7 @@ async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, 
     if shared.server.is_some() && !verb.asks_a_server() {
         return Err(Failure::request(
             "this command works without a server",
-            "leave `--server` out; `run`, `call`, `plugin`, `job` and `pipeline` ask servers",
+            "leave `--server` out; `run`, `call`, `plugin`, `job`, `pipeline` and `secret` ask servers",
         ));
     }
     let places = Places::of(&loaded.config)?;
@@ -221,6 +226,7 @@ async fn dispatch(verb: Verb, shared: &Shared, loaded: &Loaded) -> Result<Code, 
         Verb::Serve(_) => serve::run(shared, loaded, &places).await,
         Verb::Config(config) => config::run(&config, shared, loaded),
         Verb::Token(token) => token::run(token, shared, &places),
+        Verb::Secret(secret) => secret::run(secret, scene).await,
         Verb::Doctor(doctor) => doctor::run(doctor, shared, &places).await,
         Verb::Plugin(plugin) => plugin::run(plugin, scene).await,
         Verb::Job(job) => job::run(job, scene).await,
@@ -239,6 +245,7 @@ fn wanted(verb: &Verb, shared: &Shared) -> Wanted {
         | Verb::Config(_)
         | Verb::Doctor(_)
         | Verb::Token(_)
+        | Verb::Secret(_)
         | Verb::Plugin(_)
         | Verb::Job(_)
         | Verb::Pipeline(_)

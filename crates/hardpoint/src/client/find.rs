@@ -55,6 +55,11 @@ pub(crate) fn find(named: Option<&str>, config: &Config, data: &Path) -> Result<
     Ok(Target { url, token, is_local, pid: own.map(|note| note.pid), token_file })
 }
 
+/// Whether there is a server that is meant when none is named: that of `HARDPOINT_SERVER`, or one on this data folder.
+pub(crate) fn is_meant(data: &Path) -> bool {
+    set("HARDPOINT_SERVER").is_some() || serve::running(data).is_some()
+}
+
 fn set(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }

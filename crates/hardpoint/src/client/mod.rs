@@ -12,9 +12,10 @@ mod lines;
 mod logs;
 mod pipelines;
 mod refused;
+mod secrets;
 
 pub(crate) use call::ToolCall;
-pub(crate) use find::{Target, find};
+pub(crate) use find::{Target, find, is_meant};
 pub(crate) use http::{Client, typed};
 pub(crate) use jobs::{EventQuery, NewJob, Told};
 pub(crate) use logs::{LogQuery, LogsOf};

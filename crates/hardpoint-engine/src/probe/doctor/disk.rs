@@ -40,7 +40,7 @@ pub(super) struct Shared {
 }
 
 /// Runs a look that may hang; `None` when it does.
-async fn in_time<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) async fn in_time<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let looked = tokio::time::timeout(DISK_LIMIT, tokio::task::spawn_blocking(look)).await;
     looked.ok().and_then(Result::ok)
 }

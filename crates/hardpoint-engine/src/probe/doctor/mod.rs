@@ -10,6 +10,7 @@ mod limits;
 mod memory;
 mod nats;
 mod plugins;
+mod secrets;
 
 pub use plugins::{plugin, plugins};
 
@@ -71,11 +72,12 @@ impl Finding {
 /// Looks at the machine. `data` need not exist, nor be of any use.
 pub async fn machine(data: &Path, launcher: &Launcher) -> Vec<Finding> {
     let survey = hardpoint_env::survey(data, launcher);
-    let (survey, memory, driver, nats, data, shared) = tokio::join!(
+    let (survey, memory, driver, nats, secrets, data, shared) = tokio::join!(
         survey,
         memory::facts(launcher),
         driver(launcher),
         nats::facts(launcher),
+        secrets::facts(data),
         disk::data(data),
         disk::shared_memory(),
     );
@@ -87,6 +89,7 @@ pub async fn machine(data: &Path, launcher: &Launcher) -> Vec<Finding> {
         nats::finding(&nats),
         disk::data_finding(data),
         disk::shared_finding(shared),
+        secrets::finding(secrets),
         limits::open_files(limits::files_limit()),
         limits::processes(limits::processes_limit()),
     ]

@@ -60,6 +60,7 @@ impl Load {
                 ..PluginRef::default()
             },
             env: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             config: Layers::default(),
             unknown_keys: UnknownKeys::default(),
             bounds: Bounds { call: CALL_TIMEOUT, memory_bytes: MEMORY_BYTES, ..Bounds::default() },

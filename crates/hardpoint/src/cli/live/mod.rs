@@ -21,7 +21,7 @@ pub(super) use verbs::{One, Verb, run as verb};
 
 use super::Shared;
 use super::interrupt::{Outcome, unless_interrupted};
-use crate::client::{Client, find};
+use crate::client::{Client, find, is_meant};
 use crate::embedded::{Failure, Places};
 use hardpoint_model::Config;
 use std::future::Future;
@@ -38,6 +38,12 @@ impl Scene<'_> {
     /// The server that is meant.
     pub(super) fn client(&self) -> Result<Client, Failure> {
         Client::new(find(self.shared.server.as_deref(), self.config, &self.places.data)?)
+    }
+
+    /// The server that was named, or the one that runs on this data folder; `None` when there is neither.
+    pub(super) fn client_if_any(&self) -> Result<Option<Client>, Failure> {
+        let is_meant = self.shared.server.is_some() || is_meant(&self.places.data);
+        if is_meant { self.client().map(Some) } else { Ok(None) }
     }
 }
 

@@ -102,6 +102,12 @@ fn facts(plugin: &PluginHealth) -> Vec<(&'static str, String)> {
         ("duration", durations(plugin)),
         ("memory limit", or_dash(limit)),
     ];
+    let missing = plugin.missing_required.iter();
+    let missing = missing.map(|name| format!("`hardpoint secret set {} {name}`", plugin.name));
+    let missing: Vec<String> = missing.collect();
+    if !missing.is_empty() {
+        facts.push(("missing", missing.join(", ")));
+    }
     if let Some(reason) = &plugin.exit_reason {
         facts.push(("last worker", reason.to_string()));
     }
