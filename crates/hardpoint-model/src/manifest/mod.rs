@@ -20,8 +20,8 @@ use crate::plugin_config::Object;
 use crate::seconds::Seconds;
 use crate::worker_env::EnvVar;
 
-pub use formats::is_variable_name;
 pub(crate) use formats::check_env_name;
+pub use formats::is_variable_name;
 pub use needs::{Dependency, DependencyError, Model, Needs};
 pub use parse::schema;
 pub(crate) use parse::without_null;

@@ -135,6 +135,10 @@ fn tell_failure(installed: &Installed, failure: Failure, json: bool) -> Result<C
         StartError::Lock(diagnostics) => {
             found.push(Finding::problem("environment", diagnostics.to_string(), remedy));
         }
+        StartError::Secrets(error) => {
+            found.push(environment());
+            found.push(Finding::problem("secrets", error.to_string(), remedy));
+        }
         StartError::Environment(error) => {
             found.push(Finding::problem("environment", error.to_string(), remedy));
         }

@@ -223,7 +223,7 @@ fn is_no_plugin(failure: &Failure) -> bool {
                     && failure.error.message.contains("failed while importing")
             }
             StartError::Lock(_) => true,
-            StartError::Missing(_) | StartError::Environment(_) => false,
+            StartError::Missing(_) | StartError::Environment(_) | StartError::Secrets(_) => false,
         },
         Failure::Request { .. }
         | Failure::Mistakes(_)
