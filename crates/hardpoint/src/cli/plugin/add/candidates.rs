@@ -129,7 +129,7 @@ impl Environment<'_> {
         let (manifest, warnings) = self.described(&found.distribution).await?;
         let mut registration = Registration::of_manifest(manifest);
         registration.warnings.extend(warnings);
-        registration.environment = self.path.to_owned();
+        self.path.clone_into(&mut registration.environment);
         Ok(registration)
     }
 
