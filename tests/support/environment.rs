@@ -147,13 +147,17 @@ impl Environment {
 
 /// A Python of at least 3.12, which what others have published needs; `None`, said aloud, where there is none.
 pub(crate) fn newer_python() -> Option<String> {
-    let names = ["python3", "python3.12", "python3.13", "python3.14"];
-    let fits = |name: &&&str| {
+    let names = ["python3", "python3.12", "python3.13", "python3.14"].map(str::to_owned);
+    // Those whose shims are not switched on.
+    let pyenv = std::env::var_os("PYENV_ROOT").map(|root| Path::new(&root).join("versions"));
+    let versions = pyenv.and_then(|versions| fs::read_dir(versions).ok()).into_iter().flatten().flatten();
+    let installed = versions.map(|version| version.path().join("bin/python").display().to_string());
+    let fits = |name: &String| {
         let check = "import sys; sys.exit(sys.version_info < (3, 12))";
         let asked = Command::new(name).args(["-I", "-c", check]).current_dir(Path::new("/")).output();
         asked.is_ok_and(|asked| asked.status.success())
     };
-    let found = names.iter().find(fits).map(|name| (*name).to_owned());
+    let found = names.into_iter().chain(installed).find(fits);
     if found.is_none() {
         println!("skipped: there is no Python 3.12 or newer here");
     }
