@@ -195,7 +195,8 @@ fn only_allowed_pages_are_told_that_they_may_call() {
         (allowed.status, allowed.header("access-control-allow-origin")),
         (204, "https://panel.example")
     );
-    assert!(allowed.header("access-control-allow-headers").contains("authorization"));
+    assert!(allowed.header("access-control-allow-headers").contains("authorization, x-api-key"));
+    assert!(allowed.header("access-control-allow-methods").contains("PATCH, DELETE"));
     let refused = preflight("https://evil.example");
     assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, ""));
     server.stop();

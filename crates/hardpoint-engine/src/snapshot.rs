@@ -10,11 +10,14 @@ use hardpoint_model::health::{Life, Liveness, PluginDetail, PluginHealth, StartT
 use hardpoint_model::plugin_config::Object;
 use hardpoint_model::{ExitReason, Manifest, MemoryEnforcer, PluginEvent, PluginState};
 use hardpoint_supervisor::{Captured, Tool, Worker};
-use hardpoint_wire::ToolInfo;
+use hardpoint_wire::{PluginId, ToolInfo};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// The dialect of plugins that were written for this host.
+const NATIVE: &str = "native";
 
 /// All plugins at one moment.
 #[derive(Debug, Default)]
@@ -148,13 +151,18 @@ impl PluginView {
         let latency = activity.latency();
         let manifest = self.manifest();
         let (liveness, unresponsive_since, main_thread_stuck_since) = self.liveness();
+        let own = |said: fn(&PluginId) -> &String| self.own_word(said);
         PluginHealth {
             name: self.name.clone(),
             state: self.state(),
             reason: self.reason.clone(),
             hint: self.hint.clone(),
-            version: manifest.map(|manifest| manifest.version.clone()),
-            description: manifest.and_then(|manifest| manifest.description.clone()).unwrap_or_default(),
+            version: own(|plugin| &plugin.version)
+                .or_else(|| manifest.map(|manifest| manifest.version.clone()))
+                .unwrap_or_default(),
+            description: own(|plugin| &plugin.description)
+                .or_else(|| manifest.and_then(|manifest| manifest.description.clone()))
+                .unwrap_or_default(),
             uptime_seconds: self.ready_at.map(|at| at.elapsed().as_secs_f64()),
             last_used: activity.last_used(),
             success_count,
@@ -178,6 +186,14 @@ impl PluginView {
             memory_enforced_by: self.enforcer,
             missing_required: self.missing_required(),
         }
+    }
+
+    /// What its worker says of it. A plugin that was written for another host has its own word; our manifest says it for
+    /// all others.
+    fn own_word(&self, said: fn(&PluginId) -> &String) -> Option<String> {
+        let foreign = self.manifest().is_some_and(|manifest| manifest.dialect != NATIVE);
+        let word = self.worker.as_ref().filter(|_| foreign).map(|worker| said(&worker.ready().plugin));
+        word.filter(|word| !word.is_empty()).cloned()
     }
 
     /// Health, and what one looks at a single plugin for.

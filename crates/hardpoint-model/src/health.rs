@@ -35,8 +35,8 @@ pub struct PluginHealth {
     pub reason: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
-    /// The version in its manifest; null when that cannot be read.
-    pub version: Option<String>,
+    /// The version in its manifest, or of a plugin of another host its own; empty when it cannot be read.
+    pub version: String,
     /// What it does, or empty.
     pub description: String,
     /// Seconds since this incarnation was ready; null while it is not.

@@ -4,6 +4,7 @@
 
 use crate::access::Origin;
 use crate::app::App;
+use crate::compat;
 use crate::extract::wants_socket;
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, PREFLIGHT_SECONDS};
 use crate::problem::{Code, PROBLEM_JSON, Problem};
@@ -14,6 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, 
 use axum::response::IntoResponse as _;
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use tower_service::Service as _;
@@ -63,8 +65,8 @@ fn enter(app: &App, route: Route, address: IpAddr, request: &Request<Incoming>) 
         return Ok(Entry::Preflight);
     }
     let Some(needed) = route.scope(request.method()) else { return Ok(Entry::Come) };
-    let token = token(headers)?;
-    let known = app.keyring.find(token).ok_or_else(|| {
+    let token = token(route, request)?;
+    let known = app.keyring.find(&token).ok_or_else(|| {
         Problem::new(Code::TokenUnknown, "this server does not know the token")
             .hint("it may have been removed; the local user's is in the file `token` of the data folder")
     })?;
@@ -124,15 +126,19 @@ fn check_origin(app: &App, host: &str, headers: &HeaderMap) -> Result<Origin, Pr
 
 /// A script of a page cannot set a field of the header when it asks for a WebSocket; it can name subprotocols, though,
 /// of which a token may be one: `hardpoint, bearer.TOKEN`.
-fn token(headers: &HeaderMap) -> Result<&str, Problem> {
-    if wants_socket(headers) && !headers.contains_key(header::AUTHORIZATION) {
+fn token<B>(route: Route, request: &Request<B>) -> Result<Cow<'_, str>, Problem> {
+    let headers = request.headers();
+    if headers.contains_key(header::AUTHORIZATION) {
+        return bearer(headers).map(Cow::Borrowed);
+    }
+    if wants_socket(headers) {
         let named = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
         let mut named = named.filter_map(|field| field.to_str().ok()).flat_map(|field| field.split(','));
         if let Some(token) = named.find_map(|name| name.trim().strip_prefix("bearer.")) {
-            return Ok(token);
+            return Ok(Cow::Borrowed(token));
         }
     }
-    bearer(headers)
+    compat::key(route, request).map_or_else(|| bearer(headers).map(Cow::Borrowed), Ok)
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
@@ -184,10 +190,15 @@ fn preflight() -> Response<Body> {
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();
     let fields = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST")),
+        (
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE"),
+        ),
         (
             header::ACCESS_CONTROL_ALLOW_HEADERS,
-            HeaderValue::from_static("authorization, content-type, accept, idempotency-key, last-event-id"),
+            HeaderValue::from_static(
+                "authorization, x-api-key, content-type, accept, idempotency-key, last-event-id",
+            ),
         ),
         (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(PREFLIGHT_SECONDS)),
     ];

@@ -12,6 +12,7 @@
 mod accept;
 pub mod access;
 mod app;
+mod compat;
 mod connection;
 mod disk;
 mod extract;

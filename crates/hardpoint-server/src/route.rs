@@ -19,6 +19,7 @@ pub(crate) enum Route {
     Secret,
     Logs,
     Verb,
+    ReloadAll,
     Run,
     Jobs,
     JobStats,
@@ -32,6 +33,11 @@ pub(crate) enum Route {
     Pipeline,
     Events,
     Realtime,
+    Images,
+    Videos,
+    Frames,
+    JobSocket,
+    Mcp,
     Health,
     Ready,
     Metrics,
@@ -41,7 +47,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 36] = [
         Self::Plugins,
         Self::Plugin,
         Self::PluginHealth,
@@ -53,6 +59,7 @@ impl Route {
         Self::Secret,
         Self::Logs,
         Self::Verb,
+        Self::ReloadAll,
         Self::Run,
         Self::Jobs,
         Self::JobStats,
@@ -66,6 +73,11 @@ impl Route {
         Self::Pipeline,
         Self::Events,
         Self::Realtime,
+        Self::Images,
+        Self::Videos,
+        Self::Frames,
+        Self::JobSocket,
+        Self::Mcp,
         Self::Health,
         Self::Ready,
         Self::Metrics,
@@ -86,12 +98,19 @@ impl Route {
         if let Some(rest) = path.strip_prefix("v1/pipelines/") {
             return if rest.contains('/') { Self::Other } else { Self::Pipeline };
         }
+        if let Some(id) = path.strip_prefix("v1/ws/jobs/") {
+            return if id.contains('/') { Self::Other } else { Self::JobSocket };
+        }
         match path {
             "v1/pipelines" => Self::Pipelines,
             "v1/plugins" => Self::Plugins,
             "v1/jobs" => Self::Jobs,
             "v1/events" => Self::Events,
             "v1/realtime" => Self::Realtime,
+            "v1/image/submit" => Self::Images,
+            "v1/video/submit" | "v1/video/upload" | "v1/video/job" => Self::Videos,
+            "v1/stream" => Self::Frames,
+            "v1/mcp" => Self::Mcp,
             "v1/health" => Self::Health,
             "v1/ready" => Self::Ready,
             "metrics" => Self::Metrics,
@@ -104,6 +123,8 @@ impl Route {
     fn of_plugin(rest: &str) -> Self {
         let mut parts = rest.split('/');
         match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(""), None, ..) => Self::Plugins,
+            (Some("reload-all"), None, ..) => Self::ReloadAll,
             (Some(_), None, ..) => Self::Plugin,
             (Some(_), Some(what), None, ..) => match what {
                 "health" => Self::PluginHealth,
@@ -112,7 +133,7 @@ impl Route {
                 "config" => Self::PluginConfig,
                 "secrets" => Self::Secrets,
                 "logs" => Self::Logs,
-                "restart" | "load" | "unload" | "enable" | "disable" | "prefetch" => Self::Verb,
+                "restart" | "reload" | "load" | "unload" | "enable" | "disable" | "prefetch" => Self::Verb,
                 _ => Self::Other,
             },
             (Some(_), Some("config"), Some("options"), None, _) => Self::PluginConfigOptions,
@@ -144,7 +165,8 @@ impl Route {
         let reads = method == Method::GET || method == Method::HEAD;
         match self {
             Self::OpenApi | Self::Docs if reads => None,
-            Self::Run => Some(Scope::Run),
+            Self::Run | Self::Images | Self::Videos | Self::Frames | Self::Mcp => Some(Scope::Run),
+            Self::Job if method == Method::DELETE => Some(Scope::Run),
             Self::Jobs | Self::JobAction if method == Method::POST => Some(Scope::Run),
             Self::Pipelines | Self::Pipeline if !reads => Some(Scope::Run),
             Self::Plugins
@@ -158,6 +180,7 @@ impl Route {
             | Self::Secret
             | Self::Logs
             | Self::Verb
+            | Self::ReloadAll
             | Self::Jobs
             | Self::JobStats
             | Self::Job
@@ -170,6 +193,7 @@ impl Route {
             | Self::Pipeline
             | Self::Events
             | Self::Realtime
+            | Self::JobSocket
             | Self::Health
             | Self::Ready
             | Self::Metrics
@@ -193,6 +217,7 @@ impl Route {
             Self::Secret => "/v1/plugins/{name}/secrets/{key}",
             Self::Logs => "/v1/plugins/{name}/logs",
             Self::Verb => "/v1/plugins/{name}/{verb}",
+            Self::ReloadAll => "/v1/plugins/reload-all",
             Self::Run => "/v1/plugins/{name}/tools/{tool}/run",
             Self::Jobs => "/v1/jobs",
             Self::JobStats => "/v1/jobs/stats",
@@ -206,6 +231,11 @@ impl Route {
             Self::Pipeline => "/v1/pipelines/{id}",
             Self::Events => "/v1/events",
             Self::Realtime => "/v1/realtime",
+            Self::Images => "/v1/image/submit",
+            Self::Videos => "/v1/video/{action}",
+            Self::Frames => "/v1/stream",
+            Self::JobSocket => "/v1/ws/jobs/{id}",
+            Self::Mcp => "/v1/mcp",
             Self::Health => "/v1/health",
             Self::Ready => "/v1/ready",
             Self::Metrics => "/metrics",
@@ -223,13 +253,14 @@ mod tests {
     #[test]
     fn every_pattern_is_the_route_that_it_names() {
         for route in Route::ALL {
-            let path = route.pattern().replace("{verb}", "restart").replace("{action}", "cancel");
+            let action = if route == Route::Videos { "submit" } else { "cancel" };
+            let path = route.pattern().replace("{verb}", "restart").replace("{action}", action);
             assert_eq!(Route::of(&path), route, "{path}");
         }
-        for path in ["", "/", "/v1/plugins/", "/v1/plugins/a/tools/b", "/v1/plugins/a/tools/b/run/c"] {
-            let expected = if path == "/v1/plugins/" { Route::Plugin } else { Route::Other };
-            assert_eq!(Route::of(path), expected, "{path}");
+        for path in ["", "/", "/v1/plugins/a/tools/b", "/v1/plugins/a/tools/b/run/c", "/v1/ws/jobs/1/a"] {
+            assert_eq!(Route::of(path), Route::Other, "{path}");
         }
+        assert_eq!(Route::of("/v1/plugins/"), Route::Plugins);
     }
 
     #[test]
@@ -250,7 +281,14 @@ mod tests {
             (Method::GET, "/v1/jobs", Some(Scope::Read)),
             (Method::POST, "/v1/jobs", Some(Scope::Run)),
             (Method::GET, "/v1/jobs/stats", Some(Scope::Read)),
-            (Method::DELETE, "/v1/jobs/1", Some(Scope::Admin)),
+            (Method::DELETE, "/v1/jobs/1", Some(Scope::Run)),
+            (Method::PUT, "/v1/jobs/1", Some(Scope::Admin)),
+            (Method::POST, "/v1/plugins/a/reload", Some(Scope::Admin)),
+            (Method::POST, "/v1/plugins/reload-all", Some(Scope::Admin)),
+            (Method::POST, "/v1/mcp", Some(Scope::Run)),
+            (Method::GET, "/v1/stream", Some(Scope::Run)),
+            (Method::GET, "/v1/ws/jobs/1", Some(Scope::Read)),
+            (Method::POST, "/v1/video/upload", Some(Scope::Run)),
             (Method::GET, "/v1/jobs/1/events", Some(Scope::Read)),
             (Method::GET, "/v1/jobs/1/logs", Some(Scope::Read)),
             (Method::POST, "/v1/jobs/1/cancel", Some(Scope::Run)),

@@ -16,7 +16,7 @@ pub(crate) async fn read_json(request: Request<Body>, max: usize) -> Result<Valu
 }
 
 /// All of a JSON body, with the header it came with.
-pub(super) async fn read(request: Request<Body>, max: usize) -> Result<(HeaderMap, Bytes), Problem> {
+pub(crate) async fn read(request: Request<Body>, max: usize) -> Result<(HeaderMap, Bytes), Problem> {
     let (parts, body) = request.into_parts();
     check_type(&parts.headers)?;
     let text = Bounded::new(body, &parts.headers, max)?.read().await?;

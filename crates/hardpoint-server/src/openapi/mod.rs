@@ -5,7 +5,7 @@
 mod operation;
 mod run;
 
-pub(crate) use operation::{Docs, changing, media, reading, schema_of, working};
+pub(crate) use operation::{Docs, changing, media, reading, running, schema_of, working};
 pub(crate) use run::{run_docs, run_socket_docs};
 
 use crate::routes;
@@ -61,6 +61,7 @@ pub(crate) fn about(api: TransformOpenApi) -> TransformOpenApi {
     .tag(tag("tools", "Running what plugins offer."))
     .tag(tag("jobs", "Work that is kept: it runs when there is a place for it, and outlives the host."))
     .tag(tag("host", "The host itself."))
+    .tag(tag("compat", "What clients of other hosts expect; see docs/reference/forgesyte.md."))
     .security_scheme(BEARER, bearer)
 }
 
@@ -118,6 +119,6 @@ mod tests {
                 );
             }
         }
-        assert_eq!(ids.len(), 42);
+        assert_eq!(ids.len(), 46);
     }
 }

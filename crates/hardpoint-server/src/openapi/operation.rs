@@ -35,7 +35,7 @@ pub(crate) fn changing<'t>(op: TransformOperation<'t>, id: &str, summary: &str) 
 }
 
 /// An operation that runs something.
-pub(super) fn running<'t>(op: TransformOperation<'t>, id: &str, summary: &str) -> TransformOperation<'t> {
+pub(crate) fn running<'t>(op: TransformOperation<'t>, id: &str, summary: &str) -> TransformOperation<'t> {
     op.id(id).summary(summary).tag("tools").allowed_with(Scope::Run).problems(&ANY)
 }
 

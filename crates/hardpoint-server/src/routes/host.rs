@@ -33,16 +33,33 @@ pub(super) struct HostHealth {
     plugins_unavailable: usize,
 }
 
+/// How many plugins are in which condition.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts {
+    /// LOADED, INITIALIZED or RUNNING.
+    pub(crate) available: usize,
+    pub(crate) failed: usize,
+    pub(crate) unavailable: usize,
+}
+
+impl Counts {
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let states: Vec<PluginState> = snapshot.plugins.values().map(|plugin| plugin.state()).collect();
+        let count = |wanted| states.iter().filter(|state| **state == wanted).count();
+        let (failed, unavailable) = (count(PluginState::Failed), count(PluginState::Unavailable));
+        Self { available: states.len() - failed - unavailable, failed, unavailable }
+    }
+}
+
 pub(super) async fn health(State(app): Shared) -> Json<HostHealth> {
     let snapshot = app.engine.snapshot();
-    let count = |state| snapshot.plugins.values().filter(|plugin| plugin.state() == state).count();
-    let (failed, unavailable) = (count(PluginState::Failed), count(PluginState::Unavailable));
+    let Counts { available, failed, unavailable } = Counts::of(&snapshot);
     Json(HostHealth {
         status: "healthy",
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: app.figures.started.elapsed().as_secs_f64(),
         plugins_total: snapshot.plugins.len(),
-        plugins_loaded: snapshot.plugins.len() - failed - unavailable,
+        plugins_loaded: available,
         plugins_failed: failed,
         plugins_unavailable: unavailable,
     })

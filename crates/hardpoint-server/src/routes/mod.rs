@@ -9,8 +9,11 @@ mod plugins;
 mod secrets;
 mod verbs;
 
+pub(crate) use host::Counts;
+pub(crate) use verbs::problem as verb_refused;
+
 use crate::app::App;
-use crate::{jobs, openapi, pipelines};
+use crate::{compat, jobs, openapi, pipelines};
 use aide::axum::ApiRouter;
 use aide::axum::routing::{get_with, post_with, put_with};
 use aide::openapi::OpenApi;
@@ -45,6 +48,9 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
     let mut api = OpenApi::default();
     let router = ApiRouter::new()
         .api_route("/v1/plugins", get_with(plugins::list, plugins::list_docs))
+        .api_route("/v1/plugins/", get_with(compat::counted, compat::counted_docs))
+        .api_route("/v1/plugins/reload-all", post_with(compat::reload_all, compat::reload_all_docs))
+        .api_route("/v1/plugins/{name}/reload", post_with(compat::reload, compat::reload_docs))
         .api_route("/v1/plugins/{name}", get_with(plugins::show, plugins::show_docs))
         .api_route("/v1/plugins/{name}/health", get_with(plugins::health, plugins::health_docs))
         .api_route("/v1/plugins/{name}/manifest", get_with(plugins::manifest, plugins::manifest_docs))
@@ -98,6 +104,7 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
         )
         .api_route("/v1/events", get_with(jobs::events, jobs::events_docs))
         .api_route("/v1/realtime", get_with(jobs::realtime, jobs::realtime_docs))
+        .api_route("/v1/mcp", post_with(compat::mcp, compat::mcp_docs))
         .api_route("/v1/health", get_with(host::health, host::health_docs))
         .api_route("/v1/ready", get_with(host::ready, host::ready_docs))
         .api_route("/metrics", get_with(metrics::metrics, metrics::metrics_docs))

@@ -1,6 +1,7 @@
 //! Looking at plugins. Everything is read from the snapshot; nothing waits.
 
 use crate::app::Shared;
+use crate::compat;
 use crate::extract::{Path, PluginPath};
 use crate::openapi::{Docs, reading};
 use crate::problem::{Code, Problem};
@@ -69,6 +70,9 @@ pub(super) struct ManifestAnswer {
     manifest: Option<Map<String, Value>>,
     /// What is wrong with the file; null when it can be used.
     manifest_error: Option<String>,
+    /// The same in the form of other hosts: that of the plugin's own `manifest.json`, or one made from its tools.
+    #[serde(flatten)]
+    compat: Map<String, Value>,
 }
 
 pub(super) async fn manifest(
@@ -76,24 +80,25 @@ pub(super) async fn manifest(
     path: Path<PluginPath>,
 ) -> Result<Json<ManifestAnswer>, Problem> {
     let plugin = find(&app.engine, &path.0.name)?;
-    let answer = match &plugin.installed.manifest {
+    let (manifest, manifest_error) = match &plugin.installed.manifest {
         Ok(manifest) => {
             let value = serde_json::to_value(manifest).ok();
             let manifest = value.and_then(|value| match value {
                 Value::Object(map) => Some(map),
                 _ => None,
             });
-            ManifestAnswer { manifest, manifest_error: None }
+            (manifest, compat::manifest_error(&plugin))
         }
-        Err(diagnostics) => ManifestAnswer { manifest: None, manifest_error: Some(diagnostics.to_string()) },
+        Err(diagnostics) => (None, Some(diagnostics.to_string())),
     };
-    Ok(Json(answer))
+    Ok(Json(ManifestAnswer { manifest, manifest_error, compat: compat::manifest(&plugin) }))
 }
 
 pub(super) fn manifest_docs(op: TransformOperation) -> TransformOperation {
     reading(op, "getPluginManifest", "What a plugin declares")
         .description(
-            "200 for every plugin; `manifest_error` says what is wrong with a file that cannot be used.",
+            "200 for every plugin; `manifest_error` says what is wrong with a file that cannot be used. The fields beside \
+             `manifest` are the same in the form of other hosts.",
         )
         .response::<200, Json<ManifestAnswer>>()
         .one_plugin()

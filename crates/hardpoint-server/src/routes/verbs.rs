@@ -52,7 +52,7 @@ async fn ask(app: &App, name: &str, query: &WaitQuery, verb: Verb) -> Result<Res
 }
 
 /// What the engine refuses to whoever wants something of a plugin.
-pub(super) fn problem(name: &str, refusal: &Refusal) -> Problem {
+pub(crate) fn problem(name: &str, refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::UnknownPlugin { .. } => unknown(name, refusal),
         Refusal::NotReady { .. } | Refusal::Disabled(_) | Refusal::Busy(_) => {

@@ -11,7 +11,7 @@ use hardpoint_engine::Done;
 use hardpoint_wire::Unwritable;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Instant;
 
 /// Which tool is run, and since when.
@@ -50,6 +50,16 @@ pub(crate) struct RunDone {
     plugin_id: String,
     /// How long the request took in the host, in milliseconds.
     processing_time_ms: u64,
+}
+
+impl RunDone {
+    /// What the tool brought; of one that streams its items too, as a job has them.
+    pub(crate) fn into_result(self) -> Value {
+        match self.items {
+            Some(items) => json!({"items": items, "result": self.result}),
+            None => self.result,
+        }
+    }
 }
 
 impl Subject {
@@ -101,15 +111,31 @@ pub(super) async fn document(
     done: Done,
     items: Option<Vec<Value>>,
 ) -> Result<Response, Box<FailedRun>> {
-    let binary: u64 = done.output.result.blobs.iter().map(hardpoint_wire::Blob::len).sum();
-    let own = subject.clone();
-    let write = move || -> Result<Vec<u8>, Box<FailedRun>> {
-        let done = self::done(&own, done, items)?;
-        Ok(serde_json::to_vec(&done).unwrap_or_default())
-    };
-    let bytes = usize::try_from(binary).unwrap_or(usize::MAX);
-    let body = aside(bytes, write).await.map_err(|problem| subject.problem(problem))??;
+    let write = |done: RunDone| serde_json::to_vec(&done).unwrap_or_default();
+    let body = made(subject, done, items, write).await?;
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+/// The same for those who write it themselves.
+pub(super) async fn written(
+    subject: &Subject,
+    done: Done,
+    items: Option<Vec<Value>>,
+) -> Result<RunDone, Box<FailedRun>> {
+    made(subject, done, items, |done| done).await
+}
+
+async fn made<T: Send + 'static>(
+    subject: &Subject,
+    done: Done,
+    items: Option<Vec<Value>>,
+    write: impl FnOnce(RunDone) -> T + Send + 'static,
+) -> Result<T, Box<FailedRun>> {
+    let binary: u64 = done.output.result.blobs.iter().map(hardpoint_wire::Blob::len).sum();
+    let own = subject.clone();
+    let work = move || self::done(&own, done, items).map(write);
+    let bytes = usize::try_from(binary).unwrap_or(usize::MAX);
+    aside(bytes, work).await.map_err(|problem| subject.problem(problem))?
 }

@@ -4,18 +4,17 @@ use super::answer::{self, Subject};
 use crate::app::App;
 use crate::limits::RESULT_BYTES_MAX;
 use crate::problem::{Code, FailedRun, Problem};
-use axum::response::Response;
-use hardpoint_engine::CallStep;
 use hardpoint_engine::jobs::limits::{ITEMS_BYTES_MAX, ITEMS_MAX};
+use hardpoint_engine::{CallStep, Done};
 use hardpoint_model::Category;
 use hardpoint_supervisor::CallRequest;
 use serde_json::Value;
 
-pub(super) async fn answer(
+pub(super) async fn collected(
     app: &App,
     subject: &Subject,
     call: CallRequest,
-) -> Result<Response, Box<FailedRun>> {
+) -> Result<(Done, Vec<Value>), Box<FailedRun>> {
     let mut running =
         app.engine.begin(&subject.plugin, call).await.map_err(|failure| subject.failed(failure))?;
     let (mut items, mut bytes): (Vec<Value>, usize) = (Vec::new(), 0);
@@ -30,7 +29,7 @@ pub(super) async fn answer(
                 }
                 items.push(item);
             }
-            CallStep::End(Ok(done)) => return answer::document(subject, done, Some(items)).await,
+            CallStep::End(Ok(done)) => return Ok((done, items)),
             CallStep::End(Err(failure)) => return Err(subject.failed(failure)),
         }
     }

@@ -28,13 +28,17 @@ pub(crate) use status::of_refusal;
 use crate::accept;
 use crate::app::{App, Shared};
 use crate::extract::{Path, ToolPath};
+use crate::problem::FailedRun;
 use answer::Subject;
 use arguments::Order;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Request};
 use axum::response::{IntoResponse as _, Response};
+use hardpoint_engine::Done;
 use hardpoint_supervisor::CallRequest;
+use hardpoint_wire::Payload;
+use serde_json::Value;
 use std::sync::Arc;
 use stream::Format;
 
@@ -51,17 +55,16 @@ async fn begin(
     app: &Arc<App>,
     subject: &Subject,
     request: Request<Body>,
-) -> Result<Response, Box<crate::problem::FailedRun>> {
+) -> Result<Response, Box<FailedRun>> {
     let format = wanted(request.headers());
     let order =
         arguments::read(request, app.settings.body_bytes_max).await.map_err(|p| subject.problem(p))?;
     let (streams, call) = call(app, subject, order)?;
     match format {
-        Format::Json if streams => collect::answer(app, subject, call).await,
-        Format::Json => match app.engine.call(&subject.plugin, call).await {
-            Ok(done) => answer::document(subject, done, None).await,
-            Err(failure) => Err(subject.failed(failure)),
-        },
+        Format::Json => {
+            let (done, items) = whole(app, subject, streams, call).await?;
+            answer::document(subject, done, items).await
+        }
         Format::Lines | Format::Events => {
             let running = app.engine.begin(&subject.plugin, call).await;
             let running = running.map_err(|failure| subject.failed(failure))?;
@@ -70,13 +73,37 @@ async fn begin(
     }
 }
 
-/// Whether the tool streams, and the call that is to be made. What is wrong with the arguments is told here, where it is
-/// known which place of the body that is. While nobody can say, the engine refuses the call.
-fn call(
+/// Runs a tool with these arguments as the route does, for the doors that answer in words of their own.
+pub(crate) async fn run_tool(
+    app: &App,
+    plugin: &str,
+    tool: &str,
+    args: Payload,
+) -> Result<RunDone, Box<FailedRun>> {
+    let subject = Subject::new(ToolPath { name: plugin.to_owned(), tool: tool.to_owned() });
+    let (streams, call) = call(app, &subject, Order { args, timeout: None })?;
+    let (done, items) = whole(app, &subject, streams, call).await?;
+    answer::written(&subject, done, items).await
+}
+
+/// A call to its end, with its items if it streams.
+async fn whole(
     app: &App,
     subject: &Subject,
-    order: Order,
-) -> Result<(bool, CallRequest), Box<crate::problem::FailedRun>> {
+    streams: bool,
+    call: CallRequest,
+) -> Result<(Done, Option<Vec<Value>>), Box<FailedRun>> {
+    if streams {
+        let (done, items) = collect::collected(app, subject, call).await?;
+        return Ok((done, Some(items)));
+    }
+    let done = app.engine.call(&subject.plugin, call).await.map_err(|failure| subject.failed(failure))?;
+    Ok((done, None))
+}
+
+/// Whether the tool streams, and the call that is to be made. What is wrong with the arguments is told here, where it is
+/// known which place of the body that is. While nobody can say, the engine refuses the call.
+fn call(app: &App, subject: &Subject, order: Order) -> Result<(bool, CallRequest), Box<FailedRun>> {
     let plugin = app.engine.plugin(&subject.plugin).map_err(|refusal| subject.refused(&refusal))?;
     let tool =
         check::check(&plugin, &subject.tool, &order.args.value).map_err(|misfit| subject.misfit(*misfit))?;

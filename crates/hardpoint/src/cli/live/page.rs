@@ -82,7 +82,7 @@ fn table_of(rows: Vec<(&'static str, String)>) -> String {
 }
 
 fn facts(plugin: &PluginHealth) -> Vec<(&'static str, String)> {
-    let version = or_dash(plugin.version.clone());
+    let version = or_dash(Some(plugin.version.clone()).filter(|version| !version.is_empty()));
     let pid =
         plugin.pid.map_or_else(|| "-".to_owned(), |pid| format!("process {pid}, {}", life(plugin.liveness)));
     let calls = format!(

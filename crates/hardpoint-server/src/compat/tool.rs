@@ -1,0 +1,103 @@
+//! What a tool works on: images, videos, and under which names it takes them.
+//!
+//! Owns the names of arguments that clients of other hosts never say. What a plugin's worker told of its own contract
+//! (`facts`) counts before what its schemas look like. Must not know requests.
+
+use hardpoint_engine::PluginView;
+use hardpoint_wire::ToolInfo;
+use serde_json::{Map, Value};
+
+pub(super) const IMAGE_BYTES: &str = "image_bytes";
+pub(super) const IMAGE_BASE64: &str = "image_base64";
+pub(super) const OPTIONS: &str = "options";
+pub(super) const VIDEO_PATH: &str = "video_path";
+
+/// What a tool can be made to work on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Medium {
+    Image,
+    Video,
+}
+
+impl Medium {
+    /// As manifests have it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Image => IMAGE_BYTES,
+            Self::Video => "video",
+        }
+    }
+
+    fn is_named_by(self, argument: &str) -> bool {
+        match self {
+            Self::Image => argument == IMAGE_BYTES || argument == IMAGE_BASE64,
+            Self::Video => argument == VIDEO_PATH,
+        }
+    }
+}
+
+/// What a tool works on, in the words of manifests.
+pub(super) fn input_types(tool: &ToolInfo) -> Vec<&'static str> {
+    let media = [Medium::Image, Medium::Video].into_iter();
+    let named = |medium: &Medium| arguments(&tool.input_schema).any(|name| medium.is_named_by(name));
+    media.filter(named).map(Medium::word).collect()
+}
+
+/// The name under which a tool takes an image: the one that all know, or else its first argument that is binary.
+pub(super) fn image_argument(schema: &Value) -> Option<&str> {
+    let binary = |field: &Value| field.get("format").and_then(Value::as_str) == Some("bytes");
+    let choices = |field: &Value| {
+        let choices = field.get("anyOf").and_then(Value::as_array);
+        choices.is_some_and(|choices| choices.iter().any(binary))
+    };
+    let fields = schema.get("properties").and_then(Value::as_object)?;
+    let named = fields.get_key_value(IMAGE_BYTES);
+    named
+        .or_else(|| fields.iter().find(|(_, field)| binary(field) || choices(field)))
+        .map(|(name, _)| name.as_str())
+}
+
+/// The names of a schema's arguments.
+pub(super) fn arguments(schema: &Value) -> impl Iterator<Item = &str> {
+    schema.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str())
+}
+
+/// The manifest that a plugin's worker told, with the tools that it lists.
+pub(super) fn manifest(plugin: &PluginView) -> Option<&Map<String, Value>> {
+    let own = plugin.manifest().is_some_and(|manifest| manifest.dialect == DIALECT);
+    plugin.facts().filter(|_| own)?.get("manifest")?.as_object()
+}
+
+/// What is wrong with the file that it should have come from.
+pub(super) fn manifest_error(plugin: &PluginView) -> Option<String> {
+    plugin.facts()?.get("manifest_error")?.as_str().map(str::to_owned)
+}
+
+const DIALECT: &str = "forgesyte";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_tool_works_on_is_read_from_the_names_of_its_arguments() {
+        for (names, expected) in [
+            (json!({"image_bytes": {}, "options": {}}), vec!["image_bytes"]),
+            (json!({"image_base64": {}}), vec!["image_bytes"]),
+            (json!({"video_path": {}, "device": {}}), vec!["video"]),
+            (json!({"image": {}}), vec![]),
+        ] {
+            let input_schema = json!({"type": "object", "properties": names});
+            let tool = ToolInfo {
+                name: "t".to_owned(),
+                description: String::new(),
+                input_schema,
+                output_schema: json!({}),
+                streaming: false,
+                timeout_seconds: None,
+            };
+            assert_eq!(input_types(&tool), expected, "{names}");
+        }
+    }
+}
