@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Every status that this server sends.
-const STATUSES: [u16; 23] = [
-    101, 200, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 421, 422, 429, 431, 500, 502,
-    503, 0,
+const STATUSES: [u16; 24] = [
+    101, 200, 202, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 421, 422, 426, 429, 431, 500,
+    502, 503, 0,
 ];
 
 #[derive(Debug)]

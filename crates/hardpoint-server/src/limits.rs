@@ -59,6 +59,8 @@ pub const EVENT_NUMBER_MAX: u64 = (1 << 53) - 1;
 pub const JOBS: u32 = 50;
 /// Most jobs of one page.
 pub const JOBS_MAX: u32 = 1000;
+/// Most jobs that can be left out at the beginning of a page: each of them is read.
+pub const JOBS_SKIP_MAX: u32 = 1_000_000;
 /// Jobs that are read from the store at once, arguments included: [`JOB_ARGS_BYTES_MAX`] times this at the worst.
 pub const JOBS_PER_READ: u32 = 50;
 /// Arguments of a job, as JSON without binary data: a quarter of what the store takes for one value.
@@ -91,3 +93,20 @@ pub const TOKENS_LOOK: Duration = Duration::from_millis(500);
 pub const PREFLIGHT_SECONDS: u32 = 600;
 /// Length of the name of a saved pipeline.
 pub const PIPELINE_ID_CHARS_MAX: usize = 64;
+/// How long a video that was handed in is kept at least, so that a job can still be made of it; one that a job wants
+/// stays until that is over.
+pub const UPLOADS_KEPT: Duration = Duration::from_hours(1);
+/// How often it is looked for videos that nobody wants.
+pub const UPLOADS_LOOK: Duration = Duration::from_mins(10);
+/// Videos kept at once; of the size of a body each at the most.
+pub const UPLOADS_MAX: usize = 1000;
+/// Answers to a client's pings that wait for it to take them.
+pub const PONGS_MAX: usize = 16;
+/// Largest message of a stream of frames: an image of 12 MiB in base64.
+pub const FRAME_BYTES_MAX: usize = 16 << 20;
+/// Frames of one client that wait; then it is not listened to until one of them is done.
+pub const FRAMES_WAITING_MAX: usize = 64;
+/// The same in bytes, so that 64 small ones may wait, and two large ones.
+pub const FRAMES_WAITING_BYTES_MAX: usize = 16 << 20;
+/// Tools that one frame names.
+pub const FRAME_TOOLS_MAX: usize = 64;

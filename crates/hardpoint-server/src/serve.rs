@@ -10,7 +10,7 @@ use crate::limits::{
     CONNECTIONS_MAX, FOLLOWER_STALL, FOLLOWERS_MAX, HEAD_READ_BYTES_MAX, HEAD_READ_FIELDS_MAX, HEAD_TIMEOUT,
 };
 use crate::settings::ServerSettings;
-use crate::{gate, routes};
+use crate::{compat, gate, routes};
 use axum::Router;
 use hardpoint_engine::Engine;
 use hardpoint_engine::jobs::Jobs;
@@ -82,6 +82,7 @@ async fn run(app: &Arc<App>, listener: TcpListener, stop: impl Future<Output = (
         () = accept(app, &listener, &router, &mut connections) => {}
         () = app.keyring.watch() => {}
         () = forget(app) => {}
+        () = compat::sweep(app) => {}
     }
     drop(listener);
     app.closing.cancel();

@@ -5,10 +5,10 @@
 use crate::connection::Connection;
 use crate::extract::Upgrade;
 use crate::limits::{EVENT_STREAM_KEEP_ALIVE, SOCKET_CLOSE, SOCKET_SILENCE};
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -50,6 +50,16 @@ pub(crate) enum Next {
 pub(crate) trait Teller: Send {
     /// What is sent next. May be dropped while it is waited for: nothing is lost.
     fn next(&mut self) -> impl Future<Output = Next> + Send;
+
+    /// What becomes of a message of the client's. Most streams have nothing to be told.
+    fn hear(&mut self, _said: Message) -> Option<Ending> {
+        Some(Ending::Spoke)
+    }
+
+    /// Whether the client is listened to now; one that is not waits.
+    fn listens(&self) -> bool {
+        true
+    }
 }
 
 /// The response that makes the connection a WebSocket, on which `run` goes on. A message of the client has so many bytes
@@ -74,24 +84,41 @@ where
     upgrade.on_upgrade(|socket| async move { drop(give.send(socket)) })
 }
 
-/// Sends what there is until there is a reason to end. Whatever the client says, but pings, is one.
+/// The answer to whoever asks for something else where only a WebSocket is to be had.
+pub(crate) fn needed(hint: &str) -> Response {
+    let problem = Problem::new(Code::SocketNeeded, "only a WebSocket is to be had here").hint(hint);
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    response
+}
+
+/// Sends what there is until there is a reason to end. What the client says may be one.
 pub(crate) async fn talk(socket: &mut WebSocket, teller: &mut impl Teller) -> Ending {
     let mut beat = tokio::time::interval(EVENT_STREAM_KEEP_ALIVE);
     beat.reset();
     let mut heard = Instant::now();
     loop {
         let message = tokio::select! { biased;
-            said = socket.recv() => match said {
+            said = socket.recv(), if teller.listens() => match said {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                     heard = Instant::now();
                     continue;
                 }
-                Some(Ok(Message::Text(_) | Message::Binary(_))) => return Ending::Spoke,
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                    heard = Instant::now();
+                    match teller.hear(message) {
+                        Some(ending) => return ending,
+                        None => continue,
+                    }
+                }
                 Some(Err(_)) => return Ending::Garbled,
                 Some(Ok(Message::Close(_))) | None => return Ending::Gone,
             },
             _ = beat.tick() => {
-                if heard.elapsed() > SOCKET_SILENCE {
+                // Whoever is not listened to cannot show that it lives.
+                if !teller.listens() {
+                    heard = Instant::now();
+                } else if heard.elapsed() > SOCKET_SILENCE {
                     return Ending::Silent;
                 }
                 Message::Ping(axum::body::Bytes::new())
@@ -152,7 +179,6 @@ fn problem_code(problem: &Problem) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Code;
 
     #[test]
     fn each_end_has_its_code_and_a_reason_that_fits_a_frame() {

@@ -4,10 +4,11 @@
 
 use crate::Store;
 use crate::error::StoreError;
-use crate::limits::{EVENTS_BYTES_MAX, PAGE_MAX};
+use crate::limits::{EVENTS_BYTES_MAX, PAGE_MAX, PROGRESS_LOOK_BACK};
 use crate::{prune, rows};
-use hardpoint_model::job::{Event, JobId};
+use hardpoint_model::job::{Event, EventKind, JobId};
 use rusqlite::{Connection, params};
+use std::collections::BTreeMap;
 
 /// Which events are wanted.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +45,36 @@ impl Store {
     /// Events with a higher number than `since`, and how many of those are not kept any more.
     pub async fn events(&self, filter: EventFilter) -> Result<Kept, StoreError> {
         self.read(move |connection| kept(connection, &filter)).await
+    }
+
+    /// How far these jobs said last that they are: the stage, and 0 to 1. One that has not said so lately is left out.
+    pub async fn progress(&self, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, (u32, f64)>, StoreError> {
+        self.read(move |connection| {
+            let told = jobs.into_iter().map(|job| Ok(progress(connection, job)?.map(|told| (job, told))));
+            told.filter_map(Result::transpose).collect()
+        })
+        .await
+    }
+}
+
+fn progress(connection: &Connection, job: JobId) -> Result<Option<(u32, f64)>, StoreError> {
+    let sql = "SELECT * FROM (SELECT * FROM events WHERE job = ?1 ORDER BY number DESC LIMIT ?2)
+        WHERE kind ->> '$.type' = 'PROGRESS_CHANGED' ORDER BY number DESC LIMIT 1";
+    let mut find = connection.prepare_cached(sql)?;
+    let mut found = find.query(params![job.to_string(), PROGRESS_LOOK_BACK])?;
+    let Some(row) = found.next()? else { return Ok(None) };
+    let event = rows::event(row)?;
+    match event.kind {
+        EventKind::ProgressChanged { progress, .. } => {
+            Ok((0.0..=1.0).contains(&progress).then_some((event.stage, progress)))
+        }
+        EventKind::StateTransition { .. }
+        | EventKind::ResourceSnapshot { .. }
+        | EventKind::CancelPhaseChanged { .. }
+        | EventKind::RetryStarted { .. }
+        | EventKind::BlockReasonChanged { .. }
+        | EventKind::SequenceAdvanced { .. }
+        | EventKind::PipelineMessage(_) => Ok(None),
     }
 }
 

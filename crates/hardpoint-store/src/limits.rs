@@ -12,6 +12,8 @@ pub const READERS: usize = 4;
 pub const RUNS_MEASURED: u32 = 200;
 /// Rows of one page.
 pub const PAGE_MAX: u32 = 1000;
+/// Events of a job among which its last progress is looked for: minutes of a job that is measured each second.
+pub const PROGRESS_LOOK_BACK: u32 = 500;
 /// Events let go in one transaction: a few milliseconds of the writer's time.
 pub const PRUNED_AT_ONCE: usize = 500;
 /// Events looked at by one search for those that can go: some ten milliseconds of a reader's time.

@@ -32,6 +32,8 @@ pub struct JobFilter {
     pub plugin: Option<String>,
     /// Only jobs before this position, as a page gave it: the next page.
     pub before: Option<i64>,
+    /// Without the first so many of them.
+    pub skip: u32,
     /// At most this many; at most [`PAGE_MAX`].
     pub limit: u32,
 }
@@ -119,6 +121,16 @@ impl Store {
         .await
     }
 
+    /// Whether a job that is not over has this text in the arguments of one of its stages.
+    pub async fn is_given(&self, text: String) -> Result<bool, StoreError> {
+        self.read(move |connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM jobs JOIN stages ON stages.job = jobs.id
+                WHERE jobs.status IN ('pending', 'running') AND instr(stages.args, ?1) > 0)";
+            Ok(connection.prepare_cached(sql)?.query_row([text], |row| row.get(0))?)
+        })
+        .await
+    }
+
     /// What somebody decided by hand about plugins, by name.
     pub async fn plugins(&self) -> Result<BTreeMap<String, PluginFlags>, StoreError> {
         self.read(|connection| {
@@ -159,10 +171,12 @@ fn page(connection: &Connection, filter: &JobFilter) -> Result<Page, StoreError>
              AND (plugin = ?2 OR substr(plugin, 1, length(?2) + 1) = ?2 || '@')))";
     let mut count = connection.prepare_cached(&format!("SELECT count(*) FROM jobs WHERE {which}"))?;
     let count: i64 = count.query_row(params![statuses, filter.plugin], |row| row.get(0))?;
-    let sql = format!("SELECT * FROM jobs WHERE {which} AND position < ?3 ORDER BY position DESC LIMIT ?4");
+    let sql = format!(
+        "SELECT * FROM jobs WHERE {which} AND position < ?3 ORDER BY position DESC LIMIT ?4 OFFSET ?5"
+    );
     let (before, limit) = (filter.before.unwrap_or(i64::MAX), filter.limit.clamp(1, PAGE_MAX));
     let mut find = connection.prepare_cached(&sql)?;
-    let mut found = find.query(params![statuses, filter.plugin, before, limit])?;
+    let mut found = find.query(params![statuses, filter.plugin, before, limit, filter.skip])?;
     let mut page = Page { count: u64::try_from(count).unwrap_or(0), ..Page::default() };
     let mut last = None;
     while let Some(row) = found.next()? {

@@ -188,6 +188,10 @@ async fn jobs_are_listed_by_status_and_plugin_in_pages() {
         before = Some(next);
     }
     assert_eq!(seen, ids);
+    let some = store.jobs(JobFilter { skip: 3, limit: 4, ..filter.clone() }).await.unwrap();
+    let some: Vec<_> = some.jobs.iter().map(|job| job.job_id).collect();
+    assert_eq!(some, ids[3..7]);
+    assert!(store.jobs(JobFilter { skip: 25, ..filter }).await.unwrap().jobs.is_empty());
     let done = JobFilter { statuses: vec![JobStatus::Completed], limit: 100, ..JobFilter::default() };
     assert_eq!(store.jobs(done).await.unwrap().count, 5);
     let other = JobFilter { plugin: Some("oc".to_owned()), limit: 100, ..JobFilter::default() };

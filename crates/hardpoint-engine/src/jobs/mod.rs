@@ -41,6 +41,7 @@ use hardpoint_store::{JobFilter, Page, Statistics, Store, StoreError};
 use hardpoint_wire::Payload;
 use limits::{ASK_QUEUE, EVENTS_LIVE, INPUT_QUEUE};
 use outputs::Outputs;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -162,6 +163,16 @@ impl Jobs {
     /// Some of the jobs, newest first.
     pub async fn jobs(&self, filter: JobFilter) -> Result<Page, StoreError> {
         self.shared.store.jobs(filter).await
+    }
+
+    /// How far these jobs said last that they are: the stage, and 0 to 1.
+    pub async fn progress(&self, jobs: Vec<JobId>) -> Result<BTreeMap<JobId, (u32, f64)>, StoreError> {
+        self.shared.store.progress(jobs).await
+    }
+
+    /// Whether a job that is not over has this text in its arguments.
+    pub async fn is_given(&self, text: String) -> Result<bool, StoreError> {
+        self.shared.store.is_given(text).await
     }
 
     /// How many jobs there are and were.

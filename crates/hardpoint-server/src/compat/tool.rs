@@ -28,6 +28,13 @@ impl Medium {
         }
     }
 
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Video => "video",
+        }
+    }
+
     fn is_named_by(self, argument: &str) -> bool {
         match self {
             Self::Image => argument == IMAGE_BYTES || argument == IMAGE_BASE64,
@@ -36,11 +43,48 @@ impl Medium {
     }
 }
 
+/// Whether a tool works on this: its plugin's manifest says so, or its arguments do.
+pub(super) fn works_on(plugin: &PluginView, tool: &ToolInfo, medium: Medium) -> bool {
+    let facts = facts_of(plugin, &tool.name);
+    texts(facts, "input_types").any(|word| word == medium.word())
+        || texts(facts, "arguments").any(|name| medium.is_named_by(name))
+        || input_types(tool).contains(&medium.word())
+}
+
 /// What a tool works on, in the words of manifests.
 pub(super) fn input_types(tool: &ToolInfo) -> Vec<&'static str> {
     let media = [Medium::Image, Medium::Video].into_iter();
-    let named = |medium: &Medium| arguments(&tool.input_schema).any(|name| medium.is_named_by(name));
+    let named = |medium: &Medium| {
+        let schema = &tool.input_schema;
+        let other = *medium == Medium::Image && image_argument(schema).is_some();
+        other || arguments(schema).any(|name| medium.is_named_by(name))
+    };
     media.filter(named).map(Medium::word).collect()
+}
+
+/// The tool that a word for what is wanted stands for: the first that has the capability, or whose name begins with it.
+pub(super) fn meant<'p>(plugin: &'p PluginView, wanted: &str, medium: Medium) -> Option<&'p ToolInfo> {
+    let tools = plugin.tools();
+    let find = |name: &str| tools.iter().copied().find(|tool| tool.name == name);
+    let listed = entries(plugin).filter_map(|entry| Some((entry, find(entry.get("id")?.as_str()?)?)));
+    let capable = listed
+        .filter(|(entry, tool)| {
+            texts(Some(entry), "capabilities").any(|word| word == wanted) && works_on(plugin, tool, medium)
+        })
+        .map(|(_, tool)| tool);
+    let by_name =
+        tools.iter().copied().filter(|tool| tool.name.starts_with(wanted) && works_on(plugin, tool, medium));
+    capable.chain(by_name).next()
+}
+
+/// The names under `inputs` of a tool in its plugin's manifest, whatever form they have there.
+pub(super) fn inputs(plugin: &PluginView, tool: &str) -> Vec<String> {
+    let entry = entries(plugin).find(|entry| entry.get("id").and_then(Value::as_str) == Some(tool));
+    match entry.and_then(|entry| entry.get("inputs")) {
+        Some(Value::Object(inputs)) => inputs.keys().cloned().collect(),
+        Some(Value::Array(inputs)) => inputs.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => Vec::new(),
+    }
 }
 
 /// The name under which a tool takes an image: the one that all know, or else its first argument that is binary.
@@ -74,6 +118,20 @@ pub(super) fn manifest_error(plugin: &PluginView) -> Option<String> {
 }
 
 const DIALECT: &str = "forgesyte";
+
+fn entries(plugin: &PluginView) -> impl Iterator<Item = &Map<String, Value>> {
+    let tools = manifest(plugin).and_then(|manifest| manifest.get("tools")?.as_array());
+    tools.into_iter().flatten().filter_map(Value::as_object)
+}
+
+fn facts_of<'p>(plugin: &'p PluginView, tool: &str) -> Option<&'p Map<String, Value>> {
+    plugin.facts()?.get("tools")?.get(tool)?.as_object()
+}
+
+fn texts<'a>(from: Option<&'a Map<String, Value>>, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let listed = from.and_then(|from| from.get(name)?.as_array());
+    listed.into_iter().flatten().filter_map(Value::as_str)
+}
 
 #[cfg(test)]
 mod tests {

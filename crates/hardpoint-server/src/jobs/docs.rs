@@ -6,6 +6,7 @@ use super::pipeline::PipelineState;
 use super::stats::StatsAnswer;
 use super::steer::ReorderRequest;
 use super::submit::{KEY_HEADER, SubmitRequest, Submitted};
+use crate::compat::ShownJob;
 use crate::limits::{EVENT_NUMBER_MAX, IDEMPOTENCY_KEY_CHARS_MAX};
 use crate::openapi::{Docs, media, reading, schema_of, working};
 use crate::problem::Code;
@@ -19,7 +20,7 @@ use schemars::{Schema, json_schema};
 use serde_json::json;
 
 /// What any request for one job can end in.
-pub(super) const ONE_JOB: [Code; 6] = [
+pub(crate) const ONE_JOB: [Code; 6] = [
     Code::BadPath,
     Code::BadJobId,
     Code::UnknownJob,
@@ -79,14 +80,15 @@ pub(crate) fn stats_docs(op: TransformOperation) -> TransformOperation {
 }
 
 pub(crate) fn show_docs(op: TransformOperation) -> TransformOperation {
-    reading(op, "getJob", "One job").tag("jobs").response::<200, Json<Job>>().problems(&ONE_JOB)
+    reading(op, "getJob", "One job").tag("jobs").response::<200, Json<ShownJob>>().problems(&ONE_JOB)
 }
 
 pub(crate) fn result_docs(op: TransformOperation) -> TransformOperation {
     reading(op, "getJobResult", "What a job brought")
         .tag("jobs")
         .description(
-            "With `Accept: application/octet-stream` a result that is nothing but binary data comes as it is.",
+            "With `Accept: application/octet-stream` a result that is nothing but binary data comes as it is. That of a job \
+             about an image or a video has the fields of other hosts beside its own; with `mode` it has only those.",
         )
         .response_with::<200, Json<ResultAnswer>, _>(|mut r| {
             let bytes = json_schema!({"type": "string", "contentMediaType": "application/octet-stream"});

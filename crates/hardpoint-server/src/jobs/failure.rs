@@ -9,7 +9,7 @@ use crate::run::{of_refusal, refused};
 use hardpoint_engine::jobs::{JobRefusal, SubmitError};
 use hardpoint_model::job::{Job, JobId};
 
-pub(super) fn submission(error: SubmitError) -> Problem {
+pub(crate) fn submission(error: SubmitError) -> Problem {
     let detail = error.to_string();
     match error {
         SubmitError::Plugin(refusal) => refused(&refusal, of_refusal(&refusal)),
@@ -66,7 +66,7 @@ fn refusal_of(refusal: &JobRefusal) -> Problem {
 }
 
 /// The job, or 404.
-pub(super) async fn find(app: &App, id: JobId) -> Result<Job, Problem> {
+pub(crate) async fn find(app: &App, id: JobId) -> Result<Job, Problem> {
     let found = app.jobs.job(id).await.map_err(|e| disk::refused(&e))?;
     found.ok_or_else(|| {
         Problem::new(Code::UnknownJob, format!("there is no job {id}")).hint("`GET /v1/jobs` lists them")

@@ -5,9 +5,10 @@
 use super::failure::find;
 use crate::accept;
 use crate::app::{App, Shared};
+use crate::compat::{self, ShownJob};
 use crate::disk;
 use crate::extract::{JobPath, Path, Query};
-use crate::limits::{JOBS, JOBS_MAX, JOBS_PER_READ, LARGE_BYTES, RESULT_BYTES_MAX};
+use crate::limits::{JOBS, JOBS_MAX, JOBS_PER_READ, JOBS_SKIP_MAX, LARGE_BYTES, RESULT_BYTES_MAX};
 use crate::problem::{Code, Problem};
 use crate::run::aside;
 use axum::Json;
@@ -22,7 +23,7 @@ use hardpoint_store::JobFilter;
 use hardpoint_wire::Payload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 const BINARY: &str = "application/octet-stream";
 
@@ -44,6 +45,13 @@ pub(crate) struct JobsQuery {
     /// How many at most.
     #[schemars(range(min = 1, max = 1000), extend("default" = JOBS), skip_serializing_if = "Option::is_none")]
     limit: Option<u32>,
+    /// Without the first so many of them; `cursor` is the better way to page.
+    #[schemars(
+        range(min = 0, max = 1_000_000),
+        extend("default" = 0),
+        skip_serializing_if = "Option::is_none"
+    )]
+    skip: Option<u32>,
     /// Go on where an earlier page ended: its `next`.
     #[schemars(regex(pattern = r"^[0-9]{1,18}$"), skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
@@ -53,7 +61,7 @@ pub(crate) struct JobsQuery {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct JobsAnswer {
     /// The jobs, newest first. The `args` of their stages are left out: `{}`.
-    jobs: Vec<Job>,
+    jobs: Vec<ShownJob>,
     /// How many there are altogether that fit.
     count: u64,
     /// Where the next page begins; null after the last one.
@@ -68,8 +76,8 @@ pub(crate) async fn list(State(app): Shared, query: Query<JobsQuery>) -> Result<
         filter.limit = wanted.min(JOBS_PER_READ);
         let page = app.jobs.jobs(filter.clone()).await.map_err(|e| disk::refused(&e))?;
         wanted = wanted.saturating_sub(u32::try_from(page.jobs.len()).unwrap_or(u32::MAX));
-        jobs.extend(page.jobs.into_iter().map(without_args));
-        filter.before = page.next;
+        jobs.extend(compat::shown(&app, page.jobs).await?.into_iter().map(without_args));
+        (filter.before, filter.skip) = (page.next, 0);
         if page.next.is_none() || wanted == 0 {
             break (page.count, page.next);
         }
@@ -77,11 +85,11 @@ pub(crate) async fn list(State(app): Shared, query: Query<JobsQuery>) -> Result<
     Ok(Json(JobsAnswer { jobs, count, next: next.map(|next| next.to_string()) }))
 }
 
-fn without_args(mut job: Job) -> Job {
-    for stage in &mut job.stages {
+fn without_args(mut shown: ShownJob) -> ShownJob {
+    for stage in &mut shown.job.stages {
         stage.args.clear();
     }
-    job
+    shown
 }
 
 fn filter(query: JobsQuery) -> Result<JobFilter, Problem> {
@@ -96,7 +104,11 @@ fn filter(query: JobsQuery) -> Result<JobFilter, Problem> {
         read.ok_or_else(|| misfit("cursor", "`cursor` must be what an earlier page says in `next`"))
     };
     let before = query.cursor.as_deref().map(cursor).transpose()?;
-    Ok(JobFilter { statuses, plugin: query.plugin, before, limit })
+    let skip = query.skip.unwrap_or(0);
+    if skip > JOBS_SKIP_MAX {
+        return Err(misfit("skip", &format!("`skip` must be from 0 to {JOBS_SKIP_MAX}")));
+    }
+    Ok(JobFilter { statuses, plugin: query.plugin, before, skip, limit })
 }
 
 fn statuses(text: &str) -> Result<Vec<JobStatus>, Problem> {
@@ -118,8 +130,11 @@ pub(super) fn misfit(name: &str, detail: &str) -> Problem {
     Problem::new(Code::BadQuery, detail).at(format!("/{name}"))
 }
 
-pub(crate) async fn show(State(app): Shared, path: Path<JobPath>) -> Result<Json<Job>, Problem> {
-    find(&app, path.0.job()?).await.map(Json)
+pub(crate) async fn show(State(app): Shared, path: Path<JobPath>) -> Result<Json<ShownJob>, Problem> {
+    let id = path.0.job()?;
+    let job = find(&app, id).await?;
+    let shown = compat::shown(&app, vec![job]).await?.into_iter().next();
+    shown.map(Json).ok_or_else(|| Problem::new(Code::UnknownJob, format!("there is no job {id}")))
 }
 
 /// Which part of a job's result.
@@ -129,6 +144,9 @@ pub(crate) struct ResultQuery {
     /// What this stage brought, counted from 0, whatever became of the job; without it what the job came to.
     #[schemars(range(min = 0, max = 63), skip_serializing_if = "Option::is_none")]
     stage: Option<u32>,
+    /// Any word, such as `stream`: what it came to in the form of other hosts.
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
 }
 
 /// What a job came to: of one tool or one stage, or of a pipeline.
@@ -137,6 +155,8 @@ pub(crate) struct ResultQuery {
 pub(crate) enum ResultAnswer {
     Tool(ToolResult),
     Pipeline(PipelineResult),
+    /// In the form of other hosts.
+    Compat(Map<String, Value>),
 }
 
 /// What a tool returned.
@@ -159,11 +179,24 @@ pub(crate) async fn result(
 ) -> Result<Response, Problem> {
     let job = find(&app, path.0.job()?).await?;
     let binary = accept::first(&headers, &[(BINARY, true), ("application/json", false)]) == Some(true);
-    let came = match query.0.stage {
+    let (stage, only) = (query.0.stage, query.0.stage.is_none() && query.0.mode.is_some());
+    let came = match stage {
         Some(stage) => of_stage(&app, &job, stage).await?,
         None => of_job(&app, &job).await?,
     };
-    let (kind, body) = aside(LARGE_BYTES, move || written(&job, came, binary)).await??;
+    if only && job.status != JobStatus::Completed {
+        return Err(none(job.job_id, job.status));
+    }
+    let told = stage.is_none() && job.status == JobStatus::Completed && (only || compat::is_told(&job));
+    let compat = if told { Some(compat::result(&app, &job).await?) } else { None };
+    let write = move || match compat {
+        Some(compat) if only => {
+            let bytes = serde_json::to_vec(&ResultAnswer::Compat(compat));
+            Ok(("application/json", bytes.unwrap_or_default()))
+        }
+        compat => written(&job, came, binary, compat.unwrap_or_default()),
+    };
+    let (kind, body) = aside(LARGE_BYTES, write).await??;
     let mut response = Response::new(Body::from(body));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
@@ -223,7 +256,13 @@ fn not_kept(id: JobId) -> Problem {
     Problem::new(Code::NoResult, format!("the result of job {id} is not kept any more"))
 }
 
-fn written(job: &Job, came: Came, binary: bool) -> Result<(&'static str, Vec<u8>), Problem> {
+/// `compat`: fields of other hosts, which are written where there is none of that name.
+fn written(
+    job: &Job,
+    came: Came,
+    binary: bool,
+    compat: Map<String, Value>,
+) -> Result<(&'static str, Vec<u8>), Problem> {
     if binary
         && let Came::Tool(payload) | Came::Pipeline(payload, _, None) = &came
         && let Some(blob) = payload.as_blob()
@@ -252,7 +291,18 @@ fn written(job: &Job, came: Came, binary: bool) -> Result<(&'static str, Vec<u8>
             ResultAnswer::Pipeline(PipelineResult::Failed(Box::new(failed)))
         }
     };
-    Ok(("application/json", serde_json::to_vec(&answer).unwrap_or_default()))
+    let bytes = if compat.is_empty() { serde_json::to_vec(&answer) } else { with(&answer, compat) };
+    Ok(("application/json", bytes.unwrap_or_default()))
+}
+
+fn with(answer: &ResultAnswer, compat: Map<String, Value>) -> serde_json::Result<Vec<u8>> {
+    let mut answer = serde_json::to_value(answer)?;
+    if let Value::Object(fields) = &mut answer {
+        for (name, value) in compat {
+            fields.entry(name).or_insert(value);
+        }
+    }
+    serde_json::to_vec(&answer)
 }
 
 #[cfg(test)]

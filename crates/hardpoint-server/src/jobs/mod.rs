@@ -18,10 +18,11 @@ mod submit;
 
 pub(crate) use body::{read, read_json};
 pub(crate) use docs::*;
+pub(crate) use failure::{find, submission};
 pub(crate) use follow::{events, job_events, realtime};
 pub(crate) use logs::{logs, logs_docs};
 pub(crate) use look::{list, result, show};
 pub(crate) use pipeline::pipeline;
 pub(crate) use stats::stats;
-pub(crate) use steer::{cancel, reorder, wait};
+pub(crate) use steer::{ask_to_end, cancel, reorder, wait};
 pub(crate) use submit::{rerun, submit};

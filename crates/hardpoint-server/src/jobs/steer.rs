@@ -23,10 +23,16 @@ pub(crate) async fn cancel(
     path: Path<JobPath>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
     let id = path.0.job()?;
-    if let Err(refusal) = app.jobs.cancel(id).await {
-        return Err(failure::change(&app, &refusal).await);
-    }
+    ask_to_end(&app, id).await?;
     Ok((StatusCode::ACCEPTED, Json(find(&app, id).await?)))
+}
+
+/// Asks a job to end; the wish is on disk when this returns.
+pub(crate) async fn ask_to_end(app: &App, id: JobId) -> Result<(), Problem> {
+    match app.jobs.cancel(id).await {
+        Ok(()) => Ok(()),
+        Err(refusal) => Err(failure::change(app, &refusal).await),
+    }
 }
 
 /// Another place in the queue.

@@ -65,6 +65,8 @@ pub(crate) trait Docs: Sized {
     fn problems_as<T: JsonSchema>(self, codes: &[Code]) -> Self;
     /// A token needs this scope.
     fn allowed_with(self, scope: Scope) -> Self;
+    /// It makes a WebSocket of the connection.
+    fn becomes_socket(self) -> Self;
     /// It reads a JSON body of this type.
     fn json_body<T: JsonSchema>(self, example: Value) -> Self;
     /// It reads this field of the header, if it is there.
@@ -105,6 +107,14 @@ impl Docs for TransformOperation<'_> {
     fn allowed_with(mut self, scope: Scope) -> Self {
         let needs = IndexMap::from_iter([(BEARER.to_owned(), vec![scope.as_str().to_owned()])]);
         self.inner_mut().security.push(needs);
+        self
+    }
+
+    fn becomes_socket(mut self) -> Self {
+        let switched =
+            Response { description: "The connection is a WebSocket now".to_owned(), ..Response::default() };
+        let responses = &mut self.inner_mut().responses.get_or_insert_default().responses;
+        responses.insert(StatusCode::Code(101), ReferenceOr::Item(switched));
         self
     }
 

@@ -65,10 +65,7 @@ A caller who goes away, or sends more, cancels the call. A browser names its tok
 /// `GET /v1/plugins/{name}/tools/{tool}/run`
 pub(crate) fn run_socket_docs(op: TransformOperation) -> TransformOperation {
     let mut op = running(op, "runToolOverSocket", "Run a tool over a WebSocket").description(SOCKET);
-    let responses = &mut op.inner_mut().responses.get_or_insert_default().responses;
-    let switched =
-        Response { description: "The connection is a WebSocket now".to_owned(), ..Response::default() };
-    responses.insert(StatusCode::Code(101), ReferenceOr::Item(switched));
+    op = op.becomes_socket();
     op.problems(&[Code::BadPath, Code::BadHeader, Code::MethodNotAllowed])
 }
 

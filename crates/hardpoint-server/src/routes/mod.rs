@@ -46,11 +46,8 @@ fn begin_description() {
 pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
     begin_description();
     let mut api = OpenApi::default();
-    let router = ApiRouter::new()
+    let router = compat::router()
         .api_route("/v1/plugins", get_with(plugins::list, plugins::list_docs))
-        .api_route("/v1/plugins/", get_with(compat::counted, compat::counted_docs))
-        .api_route("/v1/plugins/reload-all", post_with(compat::reload_all, compat::reload_all_docs))
-        .api_route("/v1/plugins/{name}/reload", post_with(compat::reload, compat::reload_docs))
         .api_route("/v1/plugins/{name}", get_with(plugins::show, plugins::show_docs))
         .api_route("/v1/plugins/{name}/health", get_with(plugins::health, plugins::health_docs))
         .api_route("/v1/plugins/{name}/manifest", get_with(plugins::manifest, plugins::manifest_docs))
@@ -82,7 +79,10 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
             get_with(jobs::list, jobs::list_docs).post_with(jobs::submit, jobs::submit_docs),
         )
         .api_route("/v1/jobs/stats", get_with(jobs::stats, jobs::stats_docs))
-        .api_route("/v1/jobs/{id}", get_with(jobs::show, jobs::show_docs))
+        .api_route(
+            "/v1/jobs/{id}",
+            get_with(jobs::show, jobs::show_docs).delete_with(compat::cancel, compat::cancel_docs),
+        )
         .api_route("/v1/jobs/{id}/result", get_with(jobs::result, jobs::result_docs))
         .api_route("/v1/jobs/{id}/events", get_with(jobs::job_events, jobs::job_events_docs))
         .api_route("/v1/jobs/{id}/logs", get_with(jobs::logs, jobs::logs_docs))
@@ -104,15 +104,20 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
         )
         .api_route("/v1/events", get_with(jobs::events, jobs::events_docs))
         .api_route("/v1/realtime", get_with(jobs::realtime, jobs::realtime_docs))
-        .api_route("/v1/mcp", post_with(compat::mcp, compat::mcp_docs))
         .api_route("/v1/health", get_with(host::health, host::health_docs))
         .api_route("/v1/ready", get_with(host::ready, host::ready_docs))
         .api_route("/metrics", get_with(metrics::metrics, metrics::metrics_docs))
+        .merge(pages())
+        .finish_api_with(&mut api, openapi::about);
+    (router, api)
+}
+
+/// What is open to everybody, and not described itself.
+fn pages() -> ApiRouter<Arc<App>> {
+    ApiRouter::new()
         .route("/openapi.json", get(docs::openapi))
         .route("/docs", get(docs::page))
         .route("/docs/page.js", get(docs::page_script))
         .route("/docs/swagger.js", get(docs::viewer_script))
         .route("/docs/swagger.css", get(docs::viewer_style))
-        .finish_api_with(&mut api, openapi::about);
-    (router, api)
 }

@@ -67,9 +67,7 @@ impl Kind {
         match name.as_str() {
             "application/json" => Ok(Self::Json),
             json if json.starts_with("application/") && json.ends_with("+json") => Ok(Self::Json),
-            "multipart/form-data" => multer::parse_boundary(text)
-                .map(Self::Form)
-                .map_err(|e| Problem::new(Code::BadForm, format!("the content type names no boundary: {e}"))),
+            "multipart/form-data" => form::boundary(headers).map(Self::Form),
             "" => Err(wrong_type("the request does not say what its body is")),
             other => Err(wrong_type(&format!("the body is `{other}`"))),
         }

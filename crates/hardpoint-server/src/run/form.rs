@@ -5,6 +5,7 @@ use super::aside::aside;
 use super::body::Bounded;
 use crate::limits::PARTS_MAX;
 use crate::problem::{Code, Problem};
+use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use hardpoint_wire::document::escaped;
@@ -20,7 +21,29 @@ const TIMEOUT: &str = "timeout_seconds";
 
 /// Reads a form.
 pub(super) async fn read(body: Bounded, boundary: String) -> Result<Order, Problem> {
-    // What went wrong with the body is told as it is, not as the form's reader would.
+    with_parts(body, boundary, parts).await
+}
+
+/// Where the parts of a form end, as its header says.
+pub(crate) fn boundary(headers: &HeaderMap) -> Result<String, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
+        return Err(Problem::new(Code::WrongContentType, format!("the body is `{kind}`, and no form"))
+            .hint("send `Content-Type: multipart/form-data`"));
+    }
+    multer::parse_boundary(kind)
+        .map_err(|e| Problem::new(Code::BadForm, format!("the content type names no boundary: {e}")))
+}
+
+/// Reads the parts of a form. What went wrong with the body is told as it is, not as the form's reader would.
+pub(crate) async fn with_parts<T, F>(
+    body: Bounded,
+    boundary: String,
+    read: impl FnOnce(Multipart<'static>) -> F,
+) -> Result<T, Problem>
+where
+    F: Future<Output = Result<T, Problem>> + Send,
+{
     let trouble = Arc::new(Mutex::new(None));
     let noted = Arc::clone(&trouble);
     let bytes = stream::unfold(Some((body, noted)), |state| async {
@@ -34,12 +57,12 @@ pub(super) async fn read(body: Bounded, boundary: String) -> Result<Order, Probl
             }
         }
     });
-    let read = parts(Multipart::new(bytes, boundary)).await;
+    let read = read(Multipart::new(bytes, boundary)).await;
     let trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
     trouble.map_or(read, Err)
 }
 
-async fn parts(mut form: Multipart<'_>) -> Result<Order, Problem> {
+async fn parts(mut form: Multipart<'static>) -> Result<Order, Problem> {
     let mut fields: BTreeMap<String, Payload> = BTreeMap::new();
     let mut patience: Option<Duration> = None;
     let mut count = 0;
@@ -102,7 +125,7 @@ fn of_text(text: &[u8]) -> Result<Option<Duration>, Problem> {
     timeout(&serde_json::from_slice(text).unwrap_or(Value::from("")))
 }
 
-fn unreadable(error: &multer::Error) -> Problem {
+pub(crate) fn unreadable(error: &multer::Error) -> Problem {
     Problem::new(Code::BadForm, format!("the form cannot be read: {error}"))
         .hint("let your client make the form: it knows how parts are separated")
 }

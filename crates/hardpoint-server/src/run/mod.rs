@@ -22,6 +22,7 @@ pub(crate) use body::Bounded;
 pub(crate) use check::check;
 pub(crate) use events::Event;
 pub(crate) use failure::refused;
+pub(crate) use form::{boundary, unreadable, with_parts};
 pub(crate) use socket::run_socket;
 pub(crate) use status::of_refusal;
 

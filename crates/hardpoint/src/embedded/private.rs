@@ -173,7 +173,7 @@ impl PrivateHost {
     pub(crate) async fn cancel(&self) {
         let jobs = &self.assembly.jobs;
         let statuses = vec![JobStatus::Pending, JobStatus::Running];
-        let filter = JobFilter { statuses, plugin: None, before: None, limit: 1 };
+        let filter = JobFilter { statuses, limit: 1, ..JobFilter::default() };
         let Ok(page) = jobs.jobs(filter).await else { return };
         for job in page.jobs {
             let mut events = self.follow(job.job_id);

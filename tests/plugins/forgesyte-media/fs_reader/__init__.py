@@ -1,0 +1,1 @@
+"""A plugin that wants its images as text, and says so in its manifest."""
