@@ -13,6 +13,7 @@ mod calls;
 mod cancel;
 mod cli;
 mod compat_access;
+mod compat_defects;
 mod compat_jobs;
 mod compat_mcp;
 mod compat_plugins;
