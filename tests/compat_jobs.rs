@@ -6,6 +6,9 @@ use hardpoint_testkit::wait_until;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 /// What a PNG begins with, and what an MP4 does.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\nand more";
@@ -208,6 +211,32 @@ fn a_video_is_a_file_for_its_tools_and_its_frames_come_together() {
         let refused = job(wrong);
         assert_eq!((refused.status, &refused.json()["code"]), (400, &json!("wrong_medium")), "{wrong}");
     }
+    server.stop();
+}
+
+#[test]
+fn a_video_stays_as_long_as_a_job_wants_it_also_across_a_killed_host() {
+    let server = media();
+    let job = id(&video(&server, "plugin_id=media&tool=wait&tool=track"));
+    wait_until("it runs", PATIENCE, || server.get(&format!("/v1/jobs/{job}")).json()["progress"] == 12.5);
+    let of = |server: &Server| {
+        let job = server.get(&format!("/v1/jobs/{job}")).json();
+        job["stages"][0]["args"]["video_path"].as_str().unwrap().to_owned()
+    };
+    let kept = form(&server, "/v1/video/upload?plugin_id=media", "file", MP4).json();
+    let unwanted = server.data().join(kept["video_path"].as_str().unwrap());
+    let wanted = of(&server);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&unwanted), mode(unwanted.parent().unwrap())), (0o600, 0o700));
+    let long_ago = SystemTime::now() - Duration::from_hours(2);
+    for path in [unwanted.as_path(), Path::new(&wanted)] {
+        fs::File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+    let server = server.killed().start();
+    wait_until("what nobody wants is gone", PATIENCE, || !unwanted.exists());
+    assert!(Path::new(&wanted).exists());
+    fs::write(format!("{wanted}.go"), "").unwrap();
+    assert_eq!(brought(&server, &job)["frames"].as_array().unwrap().len(), 3);
     server.stop();
 }
 

@@ -36,7 +36,7 @@ fn raw(server: &Server, head: &str, body: &str) -> (u16, String) {
 fn unknown_routes_and_methods_are_told_apart() {
     let server = Serving::empty().start();
     for path in
-        ["/", "/v1", "/v1/", "/v1/plugins/", "/v1/plugins/a/b", "/v1/plugins/a/tools/b", "/docs/x", "/../etc"]
+        ["/", "/v1", "/v1/", "/v1/jobs/", "/v1/plugins/a/b", "/v1/plugins/a/tools/b", "/docs/x", "/../etc"]
     {
         problem(&server.get(path), 404, "unknown_route");
     }
@@ -44,6 +44,8 @@ fn unknown_routes_and_methods_are_told_apart() {
         (Method::DELETE, "/v1/plugins", "GET,HEAD"),
         (Method::PUT, "/v1/plugins/a/restart", "POST"),
         (Method::GET, "/v1/plugins/a/tools/b/run", "POST"),
+        (Method::PUT, "/v1/jobs/a", "GET,HEAD,DELETE"),
+        (Method::GET, "/v1/mcp", "POST"),
         (Method::OPTIONS, "/v1/health", "GET,HEAD"),
         (Method::TRACE, "/metrics", "GET,HEAD"),
         (Method::from_bytes(b"BREW").unwrap(), "/docs", "GET,HEAD"),
