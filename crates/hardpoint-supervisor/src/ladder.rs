@@ -8,7 +8,9 @@
 //!
 //! Pure: rungs and times. A call climbs the first rungs alone; from `Terminate` on its worker goes with it.
 
-use crate::limits::{COOPERATIVE_MAX, FORCE_TERMINATE};
+use crate::limits::{
+    COOPERATIVE_MAX, DEADLINE_COOPERATIVE, DEADLINE_INTERRUPT, DEADLINE_TERMINATE, FORCE_TERMINATE,
+};
 use std::time::Duration;
 
 /// How long each rung is given before the next.
@@ -23,10 +25,13 @@ pub struct Grace {
 }
 
 impl Default for Grace {
-    /// Three seconds altogether: a caller has its answer within its timeout and this.
+    /// A caller has its answer within its timeout and a second, also when the worker has to be killed for it.
     fn default() -> Self {
-        let second = Duration::from_secs(1);
-        Self { cooperative: second, interrupt: second, terminate: second }
+        Self {
+            cooperative: DEADLINE_COOPERATIVE,
+            interrupt: DEADLINE_INTERRUPT,
+            terminate: DEADLINE_TERMINATE,
+        }
     }
 }
 
@@ -77,6 +82,7 @@ mod tests {
             (rung, total) = (next, total + time);
         }
         assert_eq!(total, grace.cooperative + grace.interrupt + grace.terminate);
+        assert!(total < Duration::from_secs(1), "there is time left to kill a worker: {total:?}");
     }
 
     #[test]

@@ -58,6 +58,12 @@ pub const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
 pub const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Memory limit of a worker's tree when the manifest says nothing.
 pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// A call that ran past its timeout is asked for this long,
+pub const DEADLINE_COOPERATIVE: Duration = Duration::from_millis(350);
+/// then interrupted for this long,
+pub const DEADLINE_INTERRUPT: Duration = Duration::from_millis(400);
+/// and then its worker has this long after SIGTERM: 900 ms altogether, and the rest of a second to kill it.
+pub const DEADLINE_TERMINATE: Duration = Duration::from_millis(150);
 /// A cancelled call stops within this, or its worker is ended, when nobody says otherwise.
 pub const CANCEL_GRACE: Duration = Duration::from_secs(3);
 /// A call that is cancelled is only asked for at most this long before it is interrupted.

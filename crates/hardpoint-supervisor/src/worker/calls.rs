@@ -155,6 +155,12 @@ mod tests {
     use super::*;
     use tokio::sync::oneshot;
 
+    const GRACE: Grace = Grace {
+        cooperative: Duration::from_secs(1),
+        interrupt: Duration::from_secs(1),
+        terminate: Duration::from_secs(1),
+    };
+
     fn table(
         timeouts_ms: &[u64],
         now: Instant,
@@ -164,7 +170,7 @@ mod tests {
         for (id, ms) in (0u64..).zip(timeouts_ms) {
             let (reply, answer) = oneshot::channel();
             let timeout = Duration::from_millis(*ms);
-            calls.insert(id, Entry::new("t".into(), CallPipes::plain(reply), timeout, Grace::default(), now));
+            calls.insert(id, Entry::new("t".into(), CallPipes::plain(reply), timeout, GRACE, now));
             answers.push(answer);
         }
         (calls, answers)
