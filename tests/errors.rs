@@ -215,3 +215,19 @@ fn a_job_is_tried_again_when_its_plugin_says_and_not_later_than_it_may() {
     }
     server.stop();
 }
+
+#[test]
+fn an_error_right_after_a_word_on_progress_is_the_error_of_its_job() {
+    let server = server("jobs: {retries_max: 0}");
+    let ids: Vec<String> = (0..60).map(|_| submit(&server, "half_way", &json!({"kind": "value"}))).collect();
+    for id in &ids {
+        let failed = until(&server, id, "failed");
+        let error = &failed["stages"][0]["error"];
+        assert_eq!(
+            (&error["error_type"], &error["category"]),
+            (&json!("ValueError"), &json!("user_input")),
+            "{failed:#}"
+        );
+    }
+    server.stop();
+}

@@ -12,6 +12,7 @@ use hardpoint_model::{ExitReason, JobError, PluginState};
 use hardpoint_store::StoreError;
 use hardpoint_supervisor::{Call, CallEvent, CallOutput, CallRequest, WorkerLost};
 use hardpoint_wire::JobRef;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -140,7 +141,9 @@ impl Engine {
         let Admitted { worker, life, ticket } = self.admit(plugin)?;
         let called = Called::now(life, &request);
         match worker.begin(request).await {
-            Ok(call) => Ok(RunningCall { engine: self.clone(), call, ticket: Some(ticket), called }),
+            Ok(call) => {
+                Ok(RunningCall { engine: self.clone(), call, ticket: Some(ticket), called, failing: None })
+            }
             Err(error) => Err(self.failed(called, ticket, Ok(Some(error))).await),
         }
     }
@@ -248,12 +251,20 @@ impl Called {
 }
 
 /// A call in flight. Dropping it cancels the call.
-#[derive(Debug)]
 pub struct RunningCall {
     engine: Engine,
     call: Call,
     ticket: Option<Ticket>,
     called: Called,
+    /// It has failed, and that is being noted; kept here, so that whoever drops [`RunningCall::next`] loses nothing.
+    failing: Option<Failing>,
+}
+
+type Failing = Pin<Box<dyn Future<Output = CallFailure> + Send + Sync>>;
+
+enum Step {
+    Next(CallStep),
+    Failing(Failing),
 }
 
 /// What a running call brings next.
@@ -283,12 +294,24 @@ impl RunningCall {
         self.call.pid()
     }
 
-    /// What comes next. After the end it is `None`.
+    /// What comes next. After the end it is `None`. Safe to drop half-way.
     pub async fn next(&mut self) -> Option<CallStep> {
+        if self.failing.is_none() {
+            match self.step().await? {
+                Step::Next(step) => return Some(step),
+                Step::Failing(failing) => self.failing = Some(failing),
+            }
+        }
+        let failed = self.failing.as_mut()?.await;
+        self.failing = None;
+        Some(CallStep::End(Err(failed)))
+    }
+
+    async fn step(&mut self) -> Option<Step> {
         self.ticket.as_ref()?;
         let ended = match self.call.next().await {
-            CallEvent::Note(note) => return Some(CallStep::Note(note)),
-            CallEvent::Item(item) => return Some(CallStep::Item(item)),
+            CallEvent::Note(note) => return Some(Step::Next(CallStep::Note(note))),
+            CallEvent::Item(item) => return Some(Step::Next(CallStep::Item(item))),
             CallEvent::End(ended) => ended,
         };
         let ticket = self.ticket.take()?;
@@ -296,13 +319,13 @@ impl RunningCall {
         let why = match ended {
             Ok(Ok(output)) => {
                 ticket.record(true, millis(took));
-                return Some(CallStep::End(Ok(Done { output, took })));
+                return Some(Step::Next(CallStep::End(Ok(Done { output, took }))));
             }
             Ok(Err(error)) => Ok(Some(error)),
             Err(lost) => Err(lost),
         };
-        let failed = self.engine.failed(self.called.clone(), ticket, why).await;
-        Some(CallStep::End(Err(failed)))
+        let (engine, called) = (self.engine.clone(), self.called.clone());
+        Some(Step::Failing(Box::pin(async move { engine.failed(called, ticket, why).await })))
     }
 }
 

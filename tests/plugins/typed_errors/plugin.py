@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Callable
 
-from hardpoint import Plugin, errors, tool
+from hardpoint import Context, Plugin, errors, tool
 
 
 def short() -> errors.ResourceError:
@@ -63,6 +63,12 @@ class TypedErrors(Plugin):
     @tool
     def fail(self, kind: str) -> None:
         """Raise the error of that kind: one of the keys of ERRORS."""
+        raise ERRORS[kind]()
+
+    @tool
+    def half_way(self, kind: str, *, ctx: Context) -> None:
+        """The same right after a word on progress."""
+        ctx.progress(0.5, "half")
         raise ERRORS[kind]()
 
     @tool

@@ -116,6 +116,8 @@ pub struct Call {
     notes: mpsc::Receiver<Note>,
     items: mpsc::Receiver<Payload>,
     answer: oneshot::Receiver<Reply>,
+    /// Whether the answer has come, or never will.
+    answered: bool,
     ended: Option<Reply>,
     credit_owed: u32,
 }
@@ -125,7 +127,16 @@ impl Call {
         let (note_tx, notes) = mpsc::channel(NOTE_QUEUE);
         let (item_tx, items) = mpsc::channel(ITEM_QUEUE);
         let (reply, answer) = oneshot::channel();
-        let call = Self { id, shared: Arc::clone(shared), notes, items, answer, ended: None, credit_owed: 0 };
+        let call = Self {
+            id,
+            shared: Arc::clone(shared),
+            notes,
+            items,
+            answer,
+            answered: false,
+            ended: None,
+            credit_owed: 0,
+        };
         (call, CallPipes { reply, notes: Some(note_tx), items: ItemPipe::Open(item_tx) })
     }
 
@@ -162,13 +173,15 @@ impl Call {
                     self.credit_owed += 1;
                     return CallEvent::Item(item);
                 }
-                reply = &mut self.answer, if self.ended.is_none() => {
-                    self.ended = Some(match reply {
-                        Ok(reply) => reply,
-                        Err(_) => Err(WorkerLost { exit: self.shared.exited().await, culprit: false }),
-                    });
+                reply = &mut self.answer, if !self.answered => {
+                    self.answered = true;
+                    self.ended = reply.ok();
                     self.notes.close();
                     self.items.close();
+                }
+                // Nobody has answered: the worker is gone, or about to be.
+                exit = self.shared.exited(), if self.answered && self.ended.is_none() => {
+                    self.ended = Some(Err(WorkerLost { exit, culprit: false }));
                 }
                 else => if let Some(ended) = &self.ended { return CallEvent::End(ended.clone()) }
             }
