@@ -4,6 +4,7 @@ use crate::support::{Server, Serving, run_tool, test_plugins};
 use hardpoint_testkit::wait_until;
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::Duration;
 
@@ -165,5 +166,26 @@ fn a_client_that_goes_away_from_a_call_that_will_not_stop_costs_the_plugin_a_wor
         health["incarnation"] == 2 && health["state"] == "INITIALIZED"
     });
     assert_eq!(server.health("c_loop")["exit_reason"]["kind"], "cancelled");
+    server.stop();
+}
+
+#[test]
+fn a_plugin_that_runs_goes_on_beside_a_namesake_and_neither_is_started_while_both_are_there() {
+    let server = Serving::of(&["well", "py_loop"]).start();
+    let pid = server.wait_for("well", "INITIALIZED")["pid"].clone();
+    let copy = server.plugins().join("well-backup");
+    symlink(server.plugins().join("well"), &copy).unwrap();
+    // Whatever makes the host read the folder.
+    assert_eq!(server.post("/v1/plugins/nobody/load", None).status, 404);
+    let health = server.health("well");
+    assert_eq!((&health["state"], &health["pid"]), (&json!("INITIALIZED"), &pid), "{health:#}");
+    let log = server.get("/v1/plugins/well/logs?lines=50").text;
+    assert!(log.contains("claims its name, too"), "{log}");
+    assert_eq!(server.post("/v1/plugins/well/restart", None).status, 200);
+    let reason = server.wait_for("well", "FAILED")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("two plugins are called `well`") && reason.contains("well-backup"), "{reason}");
+    std::fs::remove_file(copy).unwrap();
+    assert_eq!(server.post("/v1/plugins/well/restart", None).status, 200);
+    server.wait_for("well", "INITIALIZED");
     server.stop();
 }

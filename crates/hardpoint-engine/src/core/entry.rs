@@ -278,8 +278,24 @@ impl<W: Clone> Entry<W> {
         }
     }
 
-    /// Two folders claim the same name: neither may run.
-    pub(super) fn conflicting(&mut self, scene: &mut Scene<'_, W>) {
+    /// Another folder claims its name. What runs goes on; which of the two is meant has to be said before the next start.
+    pub(super) fn meets_a_namesake(&mut self, scene: &mut Scene<'_, W>) {
+        match (&self.phase, &self.conflict) {
+            (Phase::Up(_), Some(other)) => {
+                let text = format!(
+                    "{} claims its name, too: it goes on, and will not be started again while both are there",
+                    other.display()
+                );
+                self.say(LogLevel::Warning, &text);
+            }
+            (Phase::Up(_) | Phase::Idle | Phase::Starting | Phase::Stopping { .. }, _) => {
+                self.conflicting(scene);
+            }
+        }
+    }
+
+    /// Two folders claim the same name: neither may be started.
+    fn conflicting(&mut self, scene: &mut Scene<'_, W>) {
         let (one, other) =
             (self.installed.dir.display(), self.conflict.as_deref().unwrap_or(&self.installed.dir));
         let reason = format!("two plugins are called `{}`: {one} and {}", self.name, other.display());

@@ -317,7 +317,7 @@ impl<W: Clone> Core<W> {
                 (None, None) => {}
             }
             if was_alone && entry.conflict.is_some() {
-                self.with(&name, Entry::conflicting, now);
+                self.with(&name, Entry::meets_a_namesake, now);
             }
         }
     }

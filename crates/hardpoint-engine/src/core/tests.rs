@@ -432,7 +432,6 @@ fn an_unloaded_plugin_is_loaded_in_a_new_incarnation() {
 #[test]
 fn two_folders_of_one_name_are_both_refused_by_name() {
     let mut world = World::new(settings(RestartPolicy::Always, FailOn::Fatal));
-    world.start_ends_well();
     world.input(Input::Found(vec![installed("/plugins/ocr"), installed("/plugins/ocr-copy")]));
     let entry = &world.core.entries[NAME];
     let reason = entry.reason.as_deref().unwrap();
@@ -440,7 +439,6 @@ fn two_folders_of_one_name_are_both_refused_by_name() {
     assert_eq!(entry.state, PluginState::Failed);
 
     // Once one of them is gone, the other may run.
-    world.worker_ends(ExitReason::OwnStop);
     world.input(Input::Found(vec![installed("/plugins/ocr-copy")]));
     world.ask(Ask::Restart);
     world.start_ends_well();
