@@ -151,7 +151,7 @@ fn the_api_takes_secrets_and_tells_names_and_what_is_missing_alone() {
 fn what_a_plugin_says_of_its_secrets_is_told_to_nobody() {
     let server = Server::with(&["keeper"]);
     life(&server, "keeper");
-    put(&server, &format!("{KEY}?restart=false"), "a-planted-value");
+    put(&server, &format!("{KEY}?restart=false"), "a-planted-'v\"alu\\é");
     server.post("/v1/plugins/keeper/restart", None);
     server.wait_for("keeper", "INITIALIZED");
     let (status, answer) = run_tool(&server, "keeper", "blab", &json!({"variable": "KEEPER_KEY"}));
@@ -160,15 +160,18 @@ fn what_a_plugin_says_of_its_secrets_is_told_to_nobody() {
     let job = json!({"plugin_id": "keeper", "tool_name": "blab", "args": {"variable": "KEEPER_KEY"}});
     let id = server.post("/v1/jobs", Some(&job)).json()["job_id"].as_str().unwrap().to_owned();
     server.post(&format!("/v1/jobs/{id}/wait"), Some(&json!({})));
+    let (status, answer) = run_tool(&server, "keeper", "blame", &json!({"variable": "KEEPER_KEY"}));
+    assert_eq!((status, &answer["fields_invalid"]), (422, &json!(["field ***"])), "{answer}");
+    assert!(!answer.to_string().contains("planted"), "{answer}");
     let logs = server.get("/v1/plugins/keeper/logs?lines=100").text;
-    for said in ["printed ***", "logged ***", "raised ***"] {
+    for said in ["literally '***' \\\"***\\\"", "printed ***", "logged ***", "raised ***"] {
         assert!(logs.contains(said), "{said}: {logs}");
     }
     for path in ["/v1/events?follow=false", &format!("/v1/jobs/{id}"), &format!("/v1/jobs/{id}/logs")] {
         assert!(!server.get(path).text.contains("planted"), "{path}");
     }
     let data = server.data();
-    server.stop_and(|| assert_nowhere_in(&data, "a-planted-value"));
+    server.stop_and(|| assert_nowhere_in(&data, "planted"));
 }
 
 /// No file of a folder has this in it.

@@ -78,3 +78,5 @@ pub const CALL_TIMEOUT_MAX: Duration = Duration::from_hours(7 * 24);
 pub const PREFETCH_TIMEOUT: Duration = Duration::from_hours(1);
 /// Secrets that are shorter stay where a plugin prints them: `true` or `1234` mean something else most of the time.
 pub const MASKED_BYTES_MIN: usize = 8;
+/// Secrets that are longer are not looked for as the literal of a literal: there are dozens of those.
+pub const MASKED_TWICE_BYTES_MAX: usize = 1 << 10;

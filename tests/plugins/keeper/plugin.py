@@ -5,12 +5,13 @@ Promise: they are in its environment and nowhere that others look. Expected exit
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 
-from hardpoint import Context, Plugin, tool
+from hardpoint import Context, InputError, Plugin, tool
 
 
 class KeeperPlugin(Plugin):
@@ -41,6 +42,13 @@ class KeeperPlugin(Plugin):
         ctx.log(f"logged {value}")
         ctx.progress(0.5, f"reached {value}")
         raise ValueError(f"raised {value}")
+
+    @tool
+    def blame(self, variable: str) -> None:
+        """Fail with the value in what an error says besides its message, and in its literals."""
+        value = os.environ[variable]
+        print("literally", repr(value), json.dumps(value), flush=True)
+        raise InputError(f"wrong {value!r}", fields_invalid=[f"field {value}"])
 
     @tool
     def slow(self, seconds: float) -> str:

@@ -144,7 +144,7 @@ impl Splitter {
         }
         let text = String::from_utf8_lossy(line).trim_end_matches('\r').to_owned();
         let attempt = self.attempt.or_else(|| self.voice.attempt_of_unmarked());
-        Some(Said { cut, ..self.voice.said(at, self.source, attempt, text) })
+        Some(self.voice.said(at, self.source, attempt, (text, cut)))
     }
 }
 
@@ -153,6 +153,7 @@ mod tests {
     use super::*;
     use crate::limits::OUTPUT_LINES_MAX;
     use crate::output::Captured;
+    use hardpoint_model::Secret;
     use hardpoint_model::job::JobId;
     use hardpoint_wire::{JobRef, Log, LogLevel};
 
@@ -182,6 +183,18 @@ mod tests {
         }
         assert_eq!(captured.tail(usize::MAX).len(), OUTPUT_LINES_MAX);
         assert_eq!(captured.lines_dropped(), 5000 - OUTPUT_LINES_MAX as u64);
+    }
+
+    #[test]
+    fn a_line_that_is_cut_within_a_secret_does_not_tell_its_beginning() {
+        let captured = Captured::default();
+        let secrets = [("KEY".to_owned(), Secret::from("planted-value".to_owned()))];
+        let mask = crate::output::Mask::of(&secrets.into());
+        let mut splitter = Splitter::new(LogSource::Stdout, Voice::new(captured.clone(), 1, mask));
+        let before = "x".repeat(OUTPUT_LINE_BYTES_MAX - 7);
+        splitter.push(format!("{before}planted-value\n").as_bytes());
+        let line = &captured.tail(1)[0].text;
+        assert!(line.contains("x***") && !line.contains("plant"), "{line}");
     }
 
     #[test]

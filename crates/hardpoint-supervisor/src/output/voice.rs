@@ -84,29 +84,30 @@ impl Voice {
         let kept = log.message.get(..log.message.floor_char_boundary(LOG_LINE_BYTES_MAX));
         let text = kept.unwrap_or_default().to_owned();
         let cut = (log.message.len() - text.len()) as u64;
-        let logger = Some(log.logger.clone()).filter(|name| !name.is_empty());
+        let logger = Some(self.shared.mask.text(log.logger.clone())).filter(|name| !name.is_empty());
         if log.dropped > 0 {
             let dropped = log.dropped;
             self.captured().count_dropped(dropped);
             let text = format!("{dropped} messages were dropped by its worker: they came too fast");
             self.captured().say(self.shared.incarnation, attempt, LogLevel::Warning, &text);
         }
-        let said = self.said(Timestamp::now(), LogSource::Plugin, attempt, text);
-        let said = Said { logger, level: Some(log.level), cut, ..said };
+        let said = self.said(Timestamp::now(), LogSource::Plugin, attempt, (text, cut));
+        let said = Said { logger, level: Some(log.level), ..said };
         self.captured().push([said]);
     }
 
-    /// A line to be.
+    /// A line to be, and how many bytes of it were cut off.
     pub(super) fn said(
         &self,
         at: Timestamp,
         source: LogSource,
         attempt: Option<AttemptId>,
-        text: String,
+        (text, cut): (String, u64),
     ) -> Said {
         let incarnation = self.shared.incarnation;
-        let text = self.shared.mask.text(text);
-        Said { at, incarnation, source, level: None, logger: None, attempt, text, cut: 0 }
+        let mask = &self.shared.mask;
+        let text = if cut > 0 { mask.cut(text) } else { mask.text(text) };
+        Said { at, incarnation, source, level: None, logger: None, attempt, text, cut }
     }
 
     /// To whom what a worker without marks says belongs.
