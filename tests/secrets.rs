@@ -66,7 +66,10 @@ fn a_secret_reaches_its_plugin_and_a_change_starts_it_anew_while_its_calls_finis
     let slow = std::thread::scope(|scope| {
         let slow = scope.spawn(|| run_tool(&server, "keeper", "slow", &json!({"seconds": 1.0})));
         wait_until("it runs", PATIENCE, || server.health("keeper")["calls_in_flight"] == 1);
-        assert_eq!(put(&server, KEY, "the value"), json!({"name": "KEEPER_KEY", "restarting": true}));
+        assert_eq!(
+            put(&server, KEY, "the value"),
+            json!({"name": "KEEPER_KEY", "restarting": true, "settled": true})
+        );
         slow.join().unwrap()
     });
     assert_eq!((slow.0, &slow.1["result"]), (200, &json!("done")), "a call in flight is not lost");
@@ -161,7 +164,7 @@ fn what_a_plugin_says_of_its_secrets_is_told_to_nobody() {
     let id = server.post("/v1/jobs", Some(&job)).json()["job_id"].as_str().unwrap().to_owned();
     server.post(&format!("/v1/jobs/{id}/wait"), Some(&json!({})));
     let (status, answer) = run_tool(&server, "keeper", "blame", &json!({"variable": "KEEPER_KEY"}));
-    assert_eq!((status, &answer["fields_invalid"]), (422, &json!(["field ***"])), "{answer}");
+    assert_eq!((status, &answer["fields_invalid"]), (400, &json!(["field ***"])), "{answer}");
     assert!(!answer.to_string().contains("planted"), "{answer}");
     let logs = server.get("/v1/plugins/keeper/logs?lines=100").text;
     for said in ["literally '***' \\\"***\\\"", "printed ***", "logged ***", "raised ***"] {
@@ -240,7 +243,7 @@ fn the_key_may_lie_in_another_place() {
     assert_eq!(with_key(&["list", "q", "--json"]).run().json()["names"], json!(["A"]));
     let without = secret(data.path(), &["list", "q"], "");
     assert!(
-        without.code == 2 && without.stderr.contains("there is no key for the secrets"),
+        without.code == 5 && without.stderr.contains("there is no key for the secrets"),
         "{}",
         without.stderr
     );
@@ -256,8 +259,9 @@ fn a_command_beside_a_server_lets_it_start_the_plugin_anew() {
     let server = Server::with(&["keeper"]);
     let first = life(&server, "keeper");
     let said = secret(&server.data(), &["set", "keeper", "KEEPER_KEY", "--stdin"], "from the pipe");
-    assert_eq!(said.stdout, "KEEPER_KEY is kept for keeper; it is started anew\n", "{}", said.stderr);
-    until_life(&server, "keeper", first + 1);
+    assert_eq!(said.stdout, "KEEPER_KEY is kept for keeper; it was started anew\n", "{}", said.stderr);
+    let health = server.health("keeper");
+    assert_eq!((&health["incarnation"], &health["state"]), (&json!(first + 1), &json!("INITIALIZED")));
     assert_eq!(
         ran(&server, "keeper", "given", &json!({"names": ["KEEPER_KEY"]}))["KEEPER_KEY"],
         "from the pipe"
@@ -266,6 +270,17 @@ fn a_command_beside_a_server_lets_it_start_the_plugin_anew() {
     assert_eq!((said.code, life(&server, "keeper")), (0, first + 1), "{}", said.stderr);
     let listed = secret(&server.data(), &["list", "keeper", "--json"], "").json();
     assert_eq!(listed["missing_required"], json!(["KEEPER_PASSWORD"]));
+    for (args, hint) in [
+        (&["delete", "keeper", "NOPE"][..], "`hardpoint secret list keeper`"),
+        (&["set", "keeper", "", "--stdin"], "rename the variable"),
+        (&["set", "keeper", "LD_PRELOAD", "--stdin"], "it is no secret"),
+    ] {
+        let said = secret(&server.data(), args, "");
+        assert!(said.code == 2 && said.stderr.contains(hint), "{args:?}: {} {}", said.code, said.stderr);
+    }
+    fs::write(server.data().join("secrets.key"), "garbage").unwrap();
+    let said = secret(&server.data(), &["list", "keeper"], "");
+    assert!(said.code == 5 && said.stderr.contains("secrets.json"), "{} {}", said.code, said.stderr);
     server.stop();
 }
 

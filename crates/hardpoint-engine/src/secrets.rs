@@ -12,12 +12,13 @@ use hardpoint_model::{Manifest, Secret};
 use hardpoint_secrets::{Place, SecretStore, SecretsError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What becomes of a plugin that runs with what was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Afterwards {
-    /// It is started anew; its calls may finish.
-    Restart,
+    /// It is started anew; its calls may finish. How long to wait until it has settled.
+    Restart(Duration),
     /// It goes on; its next worker is given what there is then.
     GoOn,
 }
@@ -27,8 +28,10 @@ pub enum Afterwards {
 pub struct Changed {
     /// Whether there is another value than before: false when one was to be deleted that was not there.
     pub changed: bool,
-    /// Whether the plugin is being started anew.
+    /// Whether the plugin is started anew.
     pub restarting: bool,
+    /// Whether that is over, if it is.
+    pub settled: bool,
 }
 
 /// The secrets of one plugin.
@@ -78,7 +81,7 @@ impl Engine {
         }
         let plugin = place.clone();
         self.with_secrets(move |store| store.set(&place, &name, value)).await?;
-        self.changed(&plugin, true, afterwards)
+        self.changed(&plugin, true, afterwards).await
     }
 
     /// Forgets a value.
@@ -90,7 +93,7 @@ impl Engine {
     ) -> Result<Changed, SecretRefusal> {
         let plugin = place.clone();
         let was_there = self.with_secrets(move |store| store.delete(&place, &name)).await?;
-        self.changed(&plugin, was_there, afterwards)
+        self.changed(&plugin, was_there, afterwards).await
     }
 
     /// What there is for a plugin, as it is on the disk now.
@@ -108,25 +111,22 @@ impl Engine {
         Ok(SecretsView { names, variables })
     }
 
-    fn changed(
+    async fn changed(
         &self,
         place: &Place,
         changed: bool,
         afterwards: Afterwards,
     ) -> Result<Changed, SecretRefusal> {
-        let wanted = changed && place.is_default() && afterwards == Afterwards::Restart;
-        let restarting = wanted && self.begin_anew(place.plugin()).map_err(SecretRefusal::Host)?;
-        Ok(Changed { changed, restarting })
-    }
-
-    /// Lets a plugin that runs, or is on its way, begin anew; whether it does.
-    fn begin_anew(&self, name: &str) -> Result<bool, Refusal> {
-        let Ok(plugin) = self.plugin(name) else { return Ok(false) };
+        let as_it_is = Changed { changed, restarting: false, settled: true };
+        let Afterwards::Restart(patience) = afterwards else { return Ok(as_it_is) };
+        let Ok(plugin) = self.plugin(place.plugin()) else { return Ok(as_it_is) };
         let runs = plugin.has_worker() || plugin.starting().is_some();
-        if runs && !plugin.stopping {
-            self.wish_for(name, Ask::Reload)?;
+        if !changed || !place.is_default() || !runs {
+            return Ok(as_it_is);
         }
-        Ok(runs)
+        // One that is stopping already is left as it is, and waited for.
+        let settled = self.wish_for(place.plugin(), Ask::Reload, patience).await;
+        Ok(Changed { changed, restarting: true, settled: settled.map_err(SecretRefusal::Host)? })
     }
 
     async fn with_secrets<T: Send + 'static>(

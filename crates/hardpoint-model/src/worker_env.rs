@@ -116,6 +116,18 @@ pub fn check_name(name: &str) -> Result<(), (String, String)> {
     check_env_name(name)
 }
 
+/// The same for a secret, which changes neither what programs are found nor what is loaded into them.
+pub fn check_secret_name(name: &str) -> Result<(), (String, String)> {
+    const LOADERS: [&str; 3] = ["LD_", "DYLD_", "PYTHON"];
+    check_name(name)?;
+    let upper = name.to_ascii_uppercase();
+    if upper == "PATH" || LOADERS.iter().any(|begin| upper.starts_with(begin)) {
+        let why = "it changes how programs are found or loaded".to_owned();
+        return Err((why, "set it in `[env]` of the manifest: it is no secret".to_owned()));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,12 +48,16 @@ pub enum SecretsError {
         path: PathBuf,
         /// What is wrong with it.
         why: &'static str,
+        /// The other one of the two, which is of no use without it.
+        other: PathBuf,
     },
     /// The secrets are there and their key is not.
     #[error("there is no key for the secrets: {} is missing", path.display())]
     KeyMissing {
         /// Where it should be.
         path: PathBuf,
+        /// The secrets.
+        secrets: PathBuf,
     },
     /// The file is not sealed.
     #[error("{} is not sealed: it is the plain file of another host", path.display())]
@@ -91,13 +95,16 @@ impl SecretsError {
             Self::Full { plugin } => format!("`hardpoint secret delete {plugin} NAME` makes room"),
             Self::FileFull => "delete some with `hardpoint secret delete PLUGIN NAME`".to_owned(),
             Self::Busy => "try again in a moment".to_owned(),
-            Self::Unreadable { path, .. } => format!(
-                "put back the file as it was; or move {} away and set the secrets anew: nothing overwrites it",
-                path.display()
+            Self::Unreadable { path, other, .. } => format!(
+                "put back the file as it was; or move both {} and {} away and set the secrets anew: nothing overwrites them",
+                path.display(),
+                other.display()
             ),
-            Self::KeyMissing { path } => format!(
-                "put the key back to {}, or name its file in HARDPOINT_SECRETS_KEY_FILE; without it the secrets are lost",
-                path.display()
+            Self::KeyMissing { path, secrets } => format!(
+                "put the key back to {}, or name its file in HARDPOINT_SECRETS_KEY_FILE; without it the secrets are lost: \
+                 move {} away and set them anew",
+                path.display(),
+                secrets.display()
             ),
             Self::Plain { path } => {
                 format!(

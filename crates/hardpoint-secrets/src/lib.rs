@@ -19,4 +19,4 @@ mod store;
 
 pub use error::SecretsError;
 pub use plain::Secrets;
-pub use store::{DEFAULT_SCOPE, Place, SecretStore};
+pub use store::{DEFAULT_SCOPE, Place, SecretStore, check_kept_name, check_name};

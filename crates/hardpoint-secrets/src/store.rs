@@ -158,14 +158,15 @@ impl SecretStore {
     fn read(&self) -> Result<Scopes, SecretsError> {
         let path = self.file();
         let Some(bytes) = file::read(&path, FILE_BYTES_MAX)? else { return Ok(Scopes::new()) };
-        let unreadable = |why| SecretsError::Unreadable { path: path.clone(), why };
+        let unreadable = |why| SecretsError::Unreadable { path: path.clone(), why, other: self.key.clone() };
         if bytes.len() > FILE_BYTES_MAX {
             return Err(unreadable("it is too large"));
         }
         if plain::is_plain(&bytes) {
             return Err(SecretsError::Plain { path });
         }
-        let key = self.known_key()?.ok_or_else(|| SecretsError::KeyMissing { path: self.key.clone() })?;
+        let missing = || SecretsError::KeyMissing { path: self.key.clone(), secrets: path.clone() };
+        let key = self.known_key()?.ok_or_else(missing)?;
         let text = seal::open(&bytes, &key).map_err(|error| match error {
             OpenError::Plain => SecretsError::Plain { path: path.clone() },
             OpenError::Malformed | OpenError::Newer | OpenError::Refused => unreadable(error.why()),
@@ -178,7 +179,8 @@ impl SecretStore {
             return Ok(None);
         };
         let key = std::str::from_utf8(&bytes).ok().and_then(Key::parse);
-        let unreadable = || SecretsError::Unreadable { path: self.key.clone(), why: "it is no key" };
+        let unreadable =
+            || SecretsError::Unreadable { path: self.key.clone(), why: "it is no key", other: self.file() };
         key.ok_or_else(unreadable).map(Some)
     }
 
@@ -235,13 +237,23 @@ fn put(scopes: &mut Scopes, place: &Place, name: &str, value: Secret) -> Result<
     Ok(())
 }
 
+/// Whether a secret may have this name.
+pub fn check_name(name: &str) -> Result<(), SecretsError> {
+    worker_env::check_secret_name(name).map_err(of_name(name))
+}
+
+/// Whether a secret could have had this name: what was kept by an older version can be deleted.
+pub fn check_kept_name(name: &str) -> Result<(), SecretsError> {
+    worker_env::check_name(name).map_err(of_name(name))
+}
+
+fn of_name(name: &str) -> impl FnOnce((String, String)) -> SecretsError {
+    let name = short(name);
+    move |(why, hint)| SecretsError::Name { what: "secret", name, why, hint }
+}
+
 fn check(name: &str, value: &Secret) -> Result<(), SecretsError> {
-    worker_env::check_name(name).map_err(|(why, hint)| SecretsError::Name {
-        what: "secret",
-        name: short(name),
-        why,
-        hint,
-    })?;
+    check_name(name)?;
     let refused = |why| SecretsError::Value { name: name.to_owned(), why };
     match value.expose() {
         "" => Err(refused("is empty")),

@@ -35,6 +35,8 @@ pub(crate) enum Failure {
     Refused(Box<Refused>),
     /// The database cannot be used.
     Store(StoreError),
+    /// The files of secrets cannot be used.
+    Secrets { message: String, hint: String },
     /// The host had trouble.
     Host { message: String },
     /// Ctrl-C.
@@ -54,7 +56,9 @@ impl Failure {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Request { hint, .. } | Self::Unreachable { hint, .. } => Some(hint.clone()),
+            Self::Request { hint, .. } | Self::Unreachable { hint, .. } | Self::Secrets { hint, .. } => {
+                Some(hint.clone())
+            }
             Self::Refused(refused) => refused.hint.clone(),
             Self::Mistakes(found) => Some(of_mistakes(found).1),
             Self::Environment(error) => Some(error.hint()),
@@ -79,6 +83,7 @@ impl Failure {
             },
             Self::Unreachable { .. } => ("ServerUnreachable", Category::Transient),
             Self::Refused(refused) => of_refusal(refused.kind),
+            Self::Secrets { .. } => ("SecretsUnreadable", Category::Fatal),
             Self::Store(_) | Self::Host { .. } => ("HostError", Category::Fatal),
             Self::Interrupted => ("Cancelled", Category::Transient),
         };
@@ -122,9 +127,10 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Request { message, .. } | Self::Unreachable { message, .. } | Self::Host { message } => {
-                f.write_str(message)
-            }
+            Self::Request { message, .. }
+            | Self::Unreachable { message, .. }
+            | Self::Secrets { message, .. }
+            | Self::Host { message } => f.write_str(message),
             Self::Refused(refused) => f.write_str(&refused.message),
             Self::Diagnostics(diagnostics) => diagnostics.fmt(f),
             Self::Mistakes(found) => f.write_str(&of_mistakes(found).0),

@@ -216,10 +216,11 @@ impl Engine {
         })
     }
 
-    /// Something that need not be kept and that nobody waits for.
-    pub(crate) fn wish_for(&self, plugin: &str, ask: Ask) -> Result<(), Refusal> {
-        let (wish, _) = wish(plugin, ask);
-        self.command(Input::Asked(wish))
+    /// Something that need not be kept. Whether it is done within `patience`; if not, it goes on.
+    pub(crate) async fn wish_for(&self, plugin: &str, ask: Ask, patience: Duration) -> Result<bool, Refusal> {
+        let (wish, (_, done, _)) = wish(plugin, ask);
+        self.command(Input::Asked(wish))?;
+        Ok(tokio::time::timeout(patience, done).await.is_ok())
     }
 
     /// Where the secrets of plugins are kept.

@@ -79,13 +79,16 @@ fn a_file_that_cannot_be_read_is_refused_and_stays_as_it_is() {
     fs::write(&other.key, Key::random().unwrap().to_text().as_bytes()).unwrap();
     let none = SecretStore { dir: store.dir.clone(), key: data.path().join("none.key") };
     let plain = b"{\"__default__\": {\"ocr\": {\"KEY\": \"v\"}}}";
-    let cases: [(&SecretStore, &[u8], &str); 6] = [
+    let garbage = SecretStore { dir: store.dir.clone(), key: data.path().join("garbage.key") };
+    fs::write(&garbage.key, "garbage").unwrap();
+    let cases: [(&SecretStore, &[u8], &str); 7] = [
         (&store, b"", "it is not what was written"),
         (&store, &sound[..sound.len() / 2], "it is not what was written"),
         (&store, b"{\"format\":2,\"nonce\":\"\",\"sealed\":\"\"}", "a newer version"),
         (&store, plain, "is not sealed"),
         (&other, &sound, "another key"),
         (&none, &sound, "none.key is missing"),
+        (&garbage, &sound, "it is no key"),
     ];
     for (store, bytes, expected) in cases {
         fs::write(store.file(), bytes).unwrap();
@@ -103,13 +106,21 @@ fn a_file_that_cannot_be_read_is_refused_and_stays_as_it_is() {
     assert!(!none.key.exists(), "no key is made that opens nothing");
     fs::write(store.file(), &sound).unwrap();
     assert_eq!(values(&store, "ocr")["KEY"], "value");
+    let hint = garbage.check().unwrap_err().hint();
+    for file in [garbage.file(), garbage.key.clone()] {
+        assert!(hint.contains(&file.display().to_string()), "{hint}");
+        fs::remove_file(file).unwrap();
+    }
+    set(&garbage, "ocr", "KEY", "anew").expect("the hint leads somewhere");
 }
 
 #[test]
 fn names_and_values_that_no_process_could_be_given_are_refused() {
     let data = tempfile::tempdir().unwrap();
     let store = SecretStore::of(data.path());
-    for name in ["", "a-b", "1A", "HARDPOINT_TREE", "PYTHONPATH", "A=B"] {
+    for name in
+        ["", "a-b", "1A", "HARDPOINT_TREE", "PYTHONPATH", "A=B", "PATH", "LD_PRELOAD", "PYTHONSTARTUP"]
+    {
         assert!(set(&store, "ocr", name, "value").unwrap_err().is_of_request(), "{name}");
     }
     let long = "x".repeat(VALUE_BYTES_MAX + 1);

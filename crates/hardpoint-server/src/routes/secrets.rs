@@ -2,8 +2,8 @@
 //!
 //! Owns the documents. Must not know how secrets are kept; a body is read, handed on and never logged.
 
-use super::verbs::problem as of_engine;
-use crate::app::Shared;
+use super::verbs::{patience, problem as of_engine};
+use crate::app::{App, Shared};
 use crate::extract::{Path, PluginPath, Query};
 use crate::jobs::read_json;
 use crate::limits::SECRET_BODY_BYTES_MAX;
@@ -51,11 +51,15 @@ pub(super) struct ChangeQuery {
     /// Whether the plugin is started anew if it runs; true when absent.
     #[schemars(skip_serializing_if = "Option::is_none")]
     restart: Option<bool>,
+    /// How long to wait until a plugin that is started anew has settled; the server's setting when absent.
+    #[schemars(range(min = 0, max = 3600), skip_serializing_if = "Option::is_none")]
+    wait_seconds: Option<f64>,
 }
 
 impl ChangeQuery {
-    fn afterwards(&self) -> Afterwards {
-        if self.restart == Some(false) { Afterwards::GoOn } else { Afterwards::Restart }
+    fn afterwards(&self, app: &App) -> Result<Afterwards, Problem> {
+        let patience = patience(self.wait_seconds, app)?;
+        Ok(if self.restart == Some(false) { Afterwards::GoOn } else { Afterwards::Restart(patience) })
     }
 }
 
@@ -89,8 +93,10 @@ pub(super) struct SecretsAnswer {
 pub(super) struct SecretAnswer {
     /// The name of the secret.
     name: String,
-    /// Whether the plugin is being started anew with it, or without.
+    /// Whether the plugin is started anew with it, or without.
     restarting: bool,
+    /// Whether that is over; false when it goes on.
+    settled: bool,
 }
 
 /// `GET /v1/plugins/{name}/secrets`
@@ -124,17 +130,19 @@ pub(super) async fn set(
 ) -> Result<Json<SecretAnswer>, Problem> {
     let SecretPath { name, key } = path.0;
     let place = place(query.0.scope.as_deref(), &name)?;
+    let afterwards = query.0.afterwards(&app)?;
     let value = value(read_json(request, SECRET_BODY_BYTES_MAX).await?)?;
-    let set = app.engine.set_secret(place, key.clone(), value, query.0.afterwards()).await;
+    let set = app.engine.set_secret(place, key.clone(), value, afterwards).await;
     let changed = set.map_err(|refusal| problem(&name, &key, &refusal))?;
-    Ok(Json(SecretAnswer { name: key, restarting: changed.restarting }))
+    Ok(Json(SecretAnswer { name: key, restarting: changed.restarting, settled: changed.settled }))
 }
 
 pub(super) fn set_docs(op: TransformOperation) -> TransformOperation {
     changing(op, "setPluginSecret", "Keep a secret for a plugin")
         .description(
             "When this is answered with 200 the value is on disk, sealed. The plugin's workers find it in their environment; \
-             one that runs is started anew, its calls may finish. The plugin need not be there yet.",
+             one that runs is started anew, its calls may finish; the answer waits until it has settled. The plugin need not \
+             be there yet.",
         )
         .json_body::<NewSecret>(json!({"value": "correct horse battery staple"}))
         .response::<200, Json<SecretAnswer>>()
@@ -151,9 +159,11 @@ pub(super) async fn delete(
 ) -> Result<Json<SecretAnswer>, Problem> {
     let SecretPath { name, key } = path.0;
     let place = place(query.0.scope.as_deref(), &name)?;
-    let deleted = app.engine.delete_secret(place, key.clone(), query.0.afterwards()).await;
+    let deleted = app.engine.delete_secret(place, key.clone(), query.0.afterwards(&app)?).await;
     match deleted.map_err(|refusal| problem(&name, &key, &refusal))? {
-        Changed { changed: true, restarting } => Ok(Json(SecretAnswer { name: key, restarting })),
+        Changed { changed: true, restarting, settled } => {
+            Ok(Json(SecretAnswer { name: key, restarting, settled }))
+        }
         Changed { changed: false, .. } => {
             let detail = format!("there is no secret `{key}` of plugin `{name}`");
             let hint = format!("`GET /v1/plugins/{name}/secrets` shows their names");
@@ -164,7 +174,7 @@ pub(super) async fn delete(
 
 pub(super) fn delete_docs(op: TransformOperation) -> TransformOperation {
     changing(op, "deletePluginSecret", "Forget a secret of a plugin")
-        .description("A plugin that runs is started anew without it; its calls may finish.")
+        .description("A plugin that runs is started anew without it, its calls may finish; the answer waits until it has settled.")
         .response::<200, Json<SecretAnswer>>()
         .problems(&[Code::BadPath, Code::BadQuery, Code::UnknownSecret, Code::SecretInvalid])
         .problems(&[Code::StoreUnavailable, Code::HostStopping, Code::HostBusy])

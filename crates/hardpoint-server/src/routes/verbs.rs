@@ -28,20 +28,19 @@ pub(super) struct WaitQuery {
     wait_seconds: Option<f64>,
 }
 
-impl WaitQuery {
-    fn patience(&self, app: &App) -> Result<Duration, Problem> {
-        let Some(seconds) = self.wait_seconds else { return Ok(app.settings.settle_timeout) };
-        if (0.0..=f64::from(SETTLE_SECONDS_MAX)).contains(&seconds) {
-            return Ok(Duration::from_secs_f64(seconds));
-        }
-        let detail = format!("`wait_seconds` must be from 0 to {SETTLE_SECONDS_MAX}");
-        let mistake = Mistake::at("/wait_seconds", detail.clone());
-        Err(Problem::new(Code::BadQuery, detail).errors(vec![mistake]))
+/// How long whoever asks wants to wait.
+pub(super) fn patience(wait_seconds: Option<f64>, app: &App) -> Result<Duration, Problem> {
+    let Some(seconds) = wait_seconds else { return Ok(app.settings.settle_timeout) };
+    if (0.0..=f64::from(SETTLE_SECONDS_MAX)).contains(&seconds) {
+        return Ok(Duration::from_secs_f64(seconds));
     }
+    let detail = format!("`wait_seconds` must be from 0 to {SETTLE_SECONDS_MAX}");
+    let mistake = Mistake::at("/wait_seconds", detail.clone());
+    Err(Problem::new(Code::BadQuery, detail).errors(vec![mistake]))
 }
 
 async fn ask(app: &App, name: &str, query: &WaitQuery, verb: Verb) -> Result<Response, Problem> {
-    let patience = query.patience(app)?;
+    let patience = patience(query.wait_seconds, app)?;
     match app.engine.ask(name, verb, patience).await {
         Ok(answer) => {
             let status = if answer.done { StatusCode::OK } else { StatusCode::ACCEPTED };

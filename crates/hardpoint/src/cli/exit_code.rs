@@ -37,7 +37,7 @@ impl Code {
                 StartError::Environment(_) => Self::Environment,
                 StartError::Missing(_) | StartError::Secrets(_) | StartError::Worker(_) => Self::Start,
             },
-            Failure::Store(_) | Failure::Host { .. } => Self::Host,
+            Failure::Store(_) | Failure::Secrets { .. } | Failure::Host { .. } => Self::Host,
             Failure::Unreachable { .. } => Self::Server,
             Failure::Refused(refused) => match refused.kind {
                 Kind::Request => Self::Request,

@@ -110,6 +110,15 @@ impl Client {
         Ok(self.answer(request, Patience::Short).await?.document)
     }
 
+    /// The same, when the server may wait for so long before it answers.
+    pub(super) async fn document_besides(
+        &self,
+        request: RequestBuilder,
+        wait: Duration,
+    ) -> Result<Value, Failure> {
+        Ok(self.answer(request, Patience::Besides(wait)).await?.document)
+    }
+
     pub(super) fn request(&self, method: Method, path: &[&str], query: &[(&str, &str)]) -> RequestBuilder {
         let request = self.http.request(method, self.address(path, query));
         match &self.target.token {

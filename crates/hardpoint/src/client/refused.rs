@@ -19,7 +19,7 @@ pub(crate) enum Kind {
     Tool,
     /// The server is stopping or has too much to do.
     Server,
-    /// The server has a bug.
+    /// The server itself has trouble.
     Bug,
 }
 
@@ -81,6 +81,11 @@ impl Refused {
         Ok(FailedCall { error, exit_reason: self.field("exit_reason") })
     }
 
+    /// What kind of problem the server calls it; empty when it does not say.
+    pub(crate) fn code(&self) -> &str {
+        self.document.get("code").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// A field of the answer, if it is there and what it should be.
     fn field<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_value(self.document.get(name)?.clone()).ok()
@@ -88,7 +93,7 @@ impl Refused {
 
     /// Whether the plugin or its tool was what said no.
     fn is_of_the_call(&self) -> bool {
-        let code = self.document.get("code").and_then(Value::as_str).unwrap_or_default();
+        let code = self.code();
         match self.kind {
             Kind::Tool => true,
             Kind::Request => {

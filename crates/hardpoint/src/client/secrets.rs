@@ -6,8 +6,9 @@ use super::Client;
 use crate::embedded::Failure;
 use hardpoint_model::Secret;
 use hardpoint_secrets::Place;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 impl Client {
     /// Their names, and what the plugin needs of them.
@@ -15,18 +16,17 @@ impl Client {
         self.get(&["v1", "plugins", place.plugin(), "secrets"], &[("scope", place.scope())]).await
     }
 
-    /// Keeps one; with `restart` the plugin is started anew if it runs.
+    /// Keeps one. The plugin is started anew if it runs, which is waited for so long; `None` leaves it as it is.
     pub(crate) async fn set_secret(
         &self,
         place: &Place,
         name: &str,
         value: &Secret,
-        restart: bool,
+        wait: Option<Duration>,
     ) -> Result<Value, Failure> {
         let path = ["v1", "plugins", place.plugin(), "secrets", name];
-        let query = [("scope", place.scope()), ("restart", if restart { "true" } else { "false" })];
         let body = json!({"value": value.expose()});
-        self.document(self.request(Method::PUT, &path, &query).json(&body)).await
+        self.changed(place, wait, |query| self.request(Method::PUT, &path, query).json(&body)).await
     }
 
     /// Forgets one.
@@ -34,10 +34,21 @@ impl Client {
         &self,
         place: &Place,
         name: &str,
-        restart: bool,
+        wait: Option<Duration>,
     ) -> Result<Value, Failure> {
         let path = ["v1", "plugins", place.plugin(), "secrets", name];
-        let query = [("scope", place.scope()), ("restart", if restart { "true" } else { "false" })];
-        self.document(self.request(Method::DELETE, &path, &query)).await
+        self.changed(place, wait, |query| self.request(Method::DELETE, &path, query)).await
+    }
+
+    async fn changed(
+        &self,
+        place: &Place,
+        wait: Option<Duration>,
+        request: impl FnOnce(&[(&str, &str)]) -> RequestBuilder,
+    ) -> Result<Value, Failure> {
+        let (restart, wait) = (if wait.is_some() { "true" } else { "false" }, wait.unwrap_or_default());
+        let seconds = wait.as_secs().to_string();
+        let query = [("scope", place.scope()), ("restart", restart), ("wait_seconds", seconds.as_str())];
+        self.document_besides(request(&query), wait).await
     }
 }

@@ -101,6 +101,7 @@ fn may_pass(failure: &Failure) -> bool {
         | Failure::NotStarted { .. }
         | Failure::Store(_)
         | Failure::Host { .. }
+        | Failure::Secrets { .. }
         | Failure::Interrupted => false,
     }
 }

@@ -17,7 +17,7 @@ pub(super) use config::{Config as PluginConfig, run as config};
 pub(super) use health::{Health, run as health};
 pub(super) use logs::{Logs, run as logs};
 pub(super) use show::{Show, run as show};
-pub(super) use verbs::{One, Verb, run as verb};
+pub(super) use verbs::{One, Settle, Verb, run as verb};
 
 use super::Shared;
 use super::interrupt::{Outcome, unless_interrupted};

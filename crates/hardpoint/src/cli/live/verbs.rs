@@ -44,6 +44,13 @@ pub(in crate::cli) struct Settle {
     wait: u32,
 }
 
+impl Settle {
+    /// How long that is.
+    pub(in crate::cli) fn patience(&self) -> Duration {
+        Duration::from_secs(u64::from(self.wait))
+    }
+}
+
 impl Verb {
     fn path(self) -> &'static str {
         match self {
@@ -78,7 +85,7 @@ impl Verb {
 
 pub(in crate::cli) async fn run(verb: Verb, args: One, scene: Scene<'_>) -> Result<Code, Failure> {
     let client = scene.client()?;
-    let wait = Duration::from_secs(u64::from(args.settle.wait));
+    let wait = args.settle.patience();
     let (document, settled) = patiently(client.verb(&args.plugin, verb.path(), wait)).await?;
     let plugin: PluginDetail = typed(&document)?;
     let health = &plugin.health;

@@ -8,9 +8,9 @@ mod list;
 mod value;
 
 use super::exit_code::Code;
-use super::live::Scene;
+use super::live::{Scene, Settle};
 use super::terminal;
-use crate::client::Client;
+use crate::client::{Client, Kind};
 use crate::embedded::Failure;
 use clap::{Args, Subcommand};
 use hardpoint_secrets::{Place, SecretStore, SecretsError};
@@ -63,12 +63,14 @@ pub(super) struct Set {
     /// What does not belong here; taken so that no message quotes it
     #[arg(hide = true, value_name = "VALUE")]
     shown: Vec<String>,
-    /// Read the value from stdin, without the end of its last line
+    /// Read the value from stdin; one end of a line at its end is left out
     #[arg(long)]
     stdin: bool,
     /// Leave workers that run as they are
     #[arg(long)]
     no_restart: bool,
+    #[command(flatten)]
+    settle: Settle,
 }
 
 /// Whose names.
@@ -89,6 +91,8 @@ pub(super) struct Delete {
     /// Leave workers that run as they are
     #[arg(long)]
     no_restart: bool,
+    #[command(flatten)]
+    settle: Settle,
 }
 
 /// What is taken over.
@@ -120,12 +124,23 @@ impl Keeper {
 }
 
 pub(super) async fn run(secret: Secret, scene: Scene<'_>) -> Result<Code, Failure> {
-    match secret {
+    let done = match secret {
         Secret::Set(args) => change::set(args, scene).await,
         Secret::List(args) => list::run(&args, scene).await,
         Secret::Delete(args) => change::delete(&args, scene).await,
         Secret::Import(args) => import(&args, scene),
+    };
+    done.map_err(of_files)
+}
+
+/// A server whose secrets cannot be opened is there, and has the same trouble as one that is not asked.
+fn of_files(mut failure: Failure) -> Failure {
+    if let Failure::Refused(refused) = &mut failure
+        && refused.code() == "store_unavailable"
+    {
+        refused.kind = Kind::Bug;
     }
+    failure
 }
 
 fn import(args: &Import, scene: Scene<'_>) -> Result<Code, Failure> {
@@ -151,5 +166,6 @@ fn import(args: &Import, scene: Scene<'_>) -> Result<Code, Failure> {
 /// What is wrong with a secret, or with the files that hold them.
 fn failure(error: &SecretsError) -> Failure {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    Failure::request(format!("{error}{}", cause.unwrap_or_default()), error.hint())
+    let (message, hint) = (format!("{error}{}", cause.unwrap_or_default()), error.hint());
+    if error.is_of_request() { Failure::request(message, hint) } else { Failure::Secrets { message, hint } }
 }

@@ -10,7 +10,8 @@ use hardpoint_model::Secret;
 use hardpoint_secrets::limits::VALUE_BYTES_MAX;
 use std::io::{IsTerminal as _, Read as _};
 
-pub(super) async fn read(args: &Set) -> Result<Secret, Failure> {
+/// Refuses a value in the arguments.
+pub(super) fn refuse_shown(args: &Set) -> Result<(), Failure> {
     if !args.shown.is_empty() || args.name.contains('=') {
         let hint = "leave it out: it is asked for, or read with `--stdin`; a real one should be replaced now";
         return Err(Failure::request(
@@ -18,6 +19,10 @@ pub(super) async fn read(args: &Set) -> Result<Secret, Failure> {
             hint,
         ));
     }
+    Ok(())
+}
+
+pub(super) async fn read(args: &Set) -> Result<Secret, Failure> {
     if args.stdin {
         return from_pipe();
     }

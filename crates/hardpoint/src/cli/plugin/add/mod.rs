@@ -232,6 +232,7 @@ fn is_no_plugin(failure: &Failure) -> bool {
         | Failure::Refused(_)
         | Failure::Store(_)
         | Failure::Host { .. }
+        | Failure::Secrets { .. }
         | Failure::Interrupted => true,
     }
 }

@@ -156,6 +156,7 @@ fn state(failure: &Failure) -> &'static str {
         | Failure::Refused(_)
         | Failure::Store(_)
         | Failure::Host { .. }
+        | Failure::Secrets { .. }
         | Failure::Interrupted => PluginEvent::Broke,
     };
     if event == PluginEvent::NeedMissing { "UNAVAILABLE" } else { "FAILED" }
