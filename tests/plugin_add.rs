@@ -225,7 +225,13 @@ fn what_holds_no_plugin_is_refused_with_a_remedy_and_nothing_is_written() {
         (broken, &[], 2, "its Python exited with code 3: no such luck", "-I -c"),
         (bare.path(), &[], 2, "holds no plugin of another host", "-m pip install"),
         (lying.path(), &[], 2, "cannot be described: AttributeError", "mend its package"),
-        (nowhere.path(), &[], 4, "ModuleNotFoundError: No module named 'not_there'", "hint:"),
+        (
+            nowhere.path(),
+            &[],
+            4,
+            "ModuleNotFoundError: No module named 'not_there'",
+            "mend the plugin's code or packages",
+        ),
         (
             words.path(),
             &["--dialect", "cjm"],
@@ -402,6 +408,69 @@ fn an_interrupted_attempt_leaves_nothing() {
     let answer = Answer::of(child);
     assert_eq!(answer.code, 130, "{}", answer.stderr);
     assert!(place.entries().is_empty(), "{:?}", place.entries());
+}
+
+#[test]
+fn what_was_added_before_an_interruption_is_told_and_what_is_tried_is_named() {
+    let (place, environment) = (Place::new(), Environment::new().with_words());
+    let mark = place.here().join("importing");
+    let code = format!("open({:?}, 'w').close()\nimport time\ntime.sleep(300)\n", mark.display());
+    let hangs = Environment::new().install(
+        "fs-hangs",
+        "[forgesyte.plugins]\nhangs = fs_hangs:Plugin\n",
+        &[("fs_hangs.py", &code)],
+    );
+    let paths = [environment.path(), hangs.path()];
+    let child = place.cli(&["plugin", "add", paths[0].to_str().unwrap(), paths[1].to_str().unwrap()]).start();
+    assert!(soon(Duration::from_secs(30), || mark.exists()), "it never got to the import");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let answer = Answer::of(child);
+    assert_eq!((answer.code, place.entries()), (130, vec!["word-counter".to_owned()]), "{}", answer.stderr);
+    assert!(answer.stdout.contains("word-counter (forgesyte)"), "{}", answer.stdout);
+    for said in ["trying `words`", "trying `hangs`: it may take", "interrupted: what is shown here stays"] {
+        assert!(answer.stderr.contains(said), "{said}\n{}", answer.stderr);
+    }
+}
+
+#[test]
+fn a_plugin_that_ends_before_it_says_what_it_is_is_only_added_by_force_and_then_said_not_to_start() {
+    for (code, said) in [
+        ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n", "SIGSEGV"),
+    ] {
+        let environment = Environment::new().install(
+            "fs-ends",
+            "[forgesyte.plugins]\nends = fs_ends:Plugin\n",
+            &[("fs_ends.py", code)],
+        );
+        let place = Place::new();
+        let answer = place.add(&environment.path(), &[]);
+        assert_eq!((answer.code, place.entries()), (4, Vec::<String>::new()), "{}", answer.stderr);
+        assert!(answer.stderr.contains("✗ ends: not added"), "{}", answer.stderr);
+        assert!(answer.stderr.contains(said) && answer.stderr.contains("`--force`"), "{}", answer.stderr);
+        assert!(!answer.stderr.contains("plugin check ends"), "there is none: {}", answer.stderr);
+        let answer = place.add(&environment.path(), &["--force"]);
+        assert_eq!((answer.code, place.entries()), (4, vec!["ends".to_owned()]), "{}", answer.stderr);
+        assert!(answer.stdout.contains("! ends (forgesyte)"), "{}", answer.stdout);
+        assert!(answer.stdout.contains(", but it does not start"), "{}", answer.stdout);
+    }
+}
+
+#[test]
+fn one_of_several_plugins_is_chosen_and_may_then_be_given_another_name() {
+    let (place, other) = (Place::new(), Environment::new().with_words());
+    assert_eq!(place.add(&other.path(), &["--name", "cjm-small-graph"]).code, 0);
+    let environment = Environment::new().with_words().with_graph();
+    let answer = place.add(&environment.path(), &["--dry-run"]);
+    let remedy = "`--only cjm-small-graph --name NAME`";
+    assert!(answer.code == 2 && answer.stderr.contains(remedy), "{}", answer.stderr);
+    let answer = place.add(&environment.path(), &["--only", "nobody"]);
+    let said = ["there is no plugin `nobody` among", "`cjm-small-graph`", "`words`"];
+    let is_said = said.iter().all(|said| answer.stderr.contains(said));
+    assert!(answer.code == 2 && is_said, "{}", answer.stderr);
+    let answer = place.add(&environment.path(), &["--only", "cjm-small-graph", "--name", "graph"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert_eq!(place.entries(), ["cjm-small-graph", "graph"]);
 }
 
 #[test]

@@ -181,8 +181,12 @@ impl EnvError {
 }
 
 fn given_hint(path: &Path, fault: &GivenFault) -> String {
-    let path = path.display();
+    let made = folder_of(path);
+    let path = made.unwrap_or(path).display();
     match fault {
+        GivenFault::Absent | GivenFault::NoPython if made.is_none() => {
+            format!("install the Python {path}, or correct `environment` under `[python]` in hardpoint.toml")
+        }
         GivenFault::Absent | GivenFault::NoPython => format!(
             "make it (`python3 -m venv {path}`, then install the plugin into it), or correct `environment` under \
              `[python]` in hardpoint.toml"
@@ -196,6 +200,18 @@ fn given_hint(path: &Path, fault: &GivenFault) -> String {
             )
         }
     }
+}
+
+/// The environment that a path names, by its folder or by the interpreter in its `bin`; none for an interpreter of the
+/// system, whose folders nobody makes.
+fn folder_of(path: &Path) -> Option<&Path> {
+    let bin = path.parent().filter(|parent| parent.ends_with("bin"));
+    let is_python = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python"));
+    let Some(folder) = bin.filter(|_| is_python && !path.is_dir()).and_then(Path::parent) else {
+        return Some(path);
+    };
+    let is_environment = !folder.exists() || folder.join("pyvenv.cfg").exists();
+    is_environment.then_some(folder)
 }
 
 /// The most likely remedy, read from the last lines of the installer.

@@ -60,6 +60,22 @@ impl Progress {
         self.bar(plugin).set_message(step.to_owned());
     }
 
+    /// A plugin is started to see whether it starts. Where no bar shows it, a plugin that hangs must not leave whoever
+    /// waits without a word.
+    pub(super) fn trying(&self, plugin: &str, at_most: Duration) {
+        if !self.is_terminal {
+            self.line(&format!("trying `{plugin}`: it may take {} to start", show::duration(at_most)));
+        }
+    }
+
+    /// Nothing more comes of this plugin.
+    pub(super) fn ended(&self, plugin: &str) {
+        let bar = self.by_name.lock().unwrap_or_else(PoisonError::into_inner).remove(plugin);
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+    }
+
     /// A plugin is up.
     pub(super) fn started(&self, plugin: &str, worker: &Worker) {
         let bar = self.bar(plugin);

@@ -18,6 +18,42 @@ pub(super) struct Candidate {
     pub(super) what: Result<What, Failure>,
 }
 
+impl Candidate {
+    /// The word that chooses it among all.
+    pub(super) fn choice(&self) -> &str {
+        self.distribution().unwrap_or(&self.name)
+    }
+
+    fn goes_by(&self, wanted: &str) -> bool {
+        let registered = match &self.what {
+            Ok(What::Registration(registration)) => registration.name == wanted,
+            Ok(What::Folder(_)) | Err(_) => false,
+        };
+        self.name == wanted || registered || self.distribution() == Some(wanted)
+    }
+
+    /// Where several packages have an entry point of this name.
+    fn distribution(&self) -> Option<&str> {
+        match &self.what {
+            Ok(What::Registration(registration)) => Some(registration.entry.rsplit_once('@')?.1),
+            Ok(What::Folder(_)) | Err(_) => None,
+        }
+    }
+}
+
+/// Those that somebody wants; all when nobody says which.
+pub(super) fn only(candidates: Vec<Candidate>, wanted: &[String]) -> Result<Vec<Candidate>, Failure> {
+    if let Some(unknown) = wanted.iter().find(|wanted| !candidates.iter().any(|one| one.goes_by(wanted))) {
+        let names: Vec<String> = candidates.iter().map(|one| format!("`{}`", one.choice())).collect();
+        return Err(Failure::request(
+            format!("there is no plugin `{unknown}` among {}", names.join(", ")),
+            "name one of these with `--only NAME`, or leave it out",
+        ));
+    }
+    let is_wanted = |one: &Candidate| wanted.is_empty() || wanted.iter().any(|wanted| one.goes_by(wanted));
+    Ok(candidates.into_iter().filter(is_wanted).collect())
+}
+
 pub(super) enum What {
     Folder(PathBuf),
     Registration(Box<Registration>),

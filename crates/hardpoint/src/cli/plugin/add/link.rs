@@ -45,7 +45,8 @@ impl Link {
         }
         let is_taken = to.symlink_metadata().is_ok();
         if is_taken && !force {
-            return Err(taken_by_another(&self.name, &to));
+            let other = "give this one another `name` in its hardpoint.toml";
+            return Err(taken_by_another(&self.name, &to, other));
         }
         if dry_run {
             return Ok((to, How::Tried));

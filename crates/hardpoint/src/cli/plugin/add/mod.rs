@@ -26,11 +26,12 @@ use crate::foreign::contract::{Subject, findings, said};
 use candidates::Candidate;
 use clap::{Args, ValueEnum};
 use hardpoint_engine::probe::doctor::Finding;
-use hardpoint_model::{Manifest, PluginName};
+use hardpoint_model::{Manifest, PluginEvent, PluginName};
 use hardpoint_wire::Ready;
-use place::Target;
+use place::{Target, Wish};
 use sources::Sources;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use tell::Told;
 
 const AFTER: &str = "\
@@ -48,7 +49,7 @@ Exit codes:
   0  everything was added and starts
   2  a path holds no plugin, a manifest has mistakes, or a name is taken
   3  an environment cannot be used
-  4  a plugin does not start; where something is only missing it was added";
+  4  a plugin does not start; it was added where its code could be imported, or something is only missing";
 
 /// Plugins to add.
 #[derive(Debug, Args)]
@@ -63,6 +64,9 @@ pub(in crate::cli) struct Add {
     /// What the plugin is called here, where PATH holds one alone
     #[arg(long)]
     name: Option<String>,
+    /// Of several plugins, this one alone: its entry point, package or name; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
     /// Try everything and write nothing into the plugins folder
     #[arg(long)]
     dry_run: bool,
@@ -101,13 +105,15 @@ pub(in crate::cli) async fn run(args: Add, shared: &Shared, places: &Places) -> 
     let name = args.name.as_deref().map(crate::cli::plugin::new::check_name).transpose()?;
     let host = Host::without_plugins(places)?;
     let progress = Progress::new(shared.json, shared.verbose > 0);
-    let adding = Adding { host: &host, progress: &progress, places, args: &args, name };
-    let told = match unless_interrupted(Box::pin(adding.everything())).await {
-        Outcome::Done(told) => told,
-        Outcome::Interrupted => Err(Failure::Interrupted),
-    };
+    let told = Mutex::new(Vec::new());
+    let adding = Adding { host: &host, progress: &progress, places, args: &args, name, told: &told };
+    let ended = unless_interrupted(Box::pin(adding.everything())).await;
     progress.clear();
-    let said = told.and_then(|told| tell::all(&told, shared, args.dry_run));
+    let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let said = match ended {
+        Outcome::Done(done) => done.and_then(|()| tell::all(&told, shared, args.dry_run)),
+        Outcome::Interrupted => tell::interrupted(&told, shared, args.dry_run),
+    };
     stop(host.stop(STOP_GRACE)).await;
     said
 }
@@ -119,44 +125,66 @@ struct Adding<'a> {
     places: &'a Places,
     args: &'a Add,
     name: Option<PluginName>,
+    /// What has become of each so far: it is told also when the rest is interrupted.
+    told: &'a Mutex<Vec<Told>>,
 }
 
 impl Adding<'_> {
-    async fn everything(&self) -> Result<Vec<Told>, Failure> {
-        let Sources { sources, mut told } =
+    async fn everything(&self) -> Result<(), Failure> {
+        let Sources { sources, told } =
             sources::find(&self.args.paths, self.args.dialect, &self.places.data)?;
+        for each in told {
+            self.is_told(each);
+        }
         let mut candidates = Vec::new();
         for source in sources {
             candidates.extend(candidates::of(source, self.args.dialect, self.host, self.progress).await);
         }
+        let candidates = candidates::only(candidates, &self.args.only)?;
         let several = candidates.iter().filter(|candidate| candidate.what.is_ok()).count() > 1;
         if several && self.name.is_some() {
             let names: Vec<String> =
                 candidates.iter().map(|candidate| format!("`{}`", candidate.name)).collect();
             return Err(Failure::request(
                 format!("`--name` is for one plugin, and here are {}", names.join(", ")),
-                "leave it out, or name the manifest of one alone",
+                "leave it out, or choose one of them with `--only NAME`",
             ));
         }
         for candidate in candidates {
-            told.push(self.one(candidate).await);
+            let told = self.one(candidate, several).await;
+            self.is_told(told);
         }
-        Ok(told)
+        Ok(())
     }
 
-    async fn one(&self, candidate: Candidate) -> Told {
+    fn is_told(&self, told: Told) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+    }
+
+    async fn one(&self, candidate: Candidate, several: bool) -> Told {
+        let wish = Wish {
+            name: self.name.clone(),
+            rename: if several {
+                format!("--only {} --name NAME", candidate.choice())
+            } else {
+                "--name NAME".to_owned()
+            },
+            force: self.args.force,
+        };
         let Candidate { name, from, dialect, what } = candidate;
         let added = match what {
             Ok(candidates::What::Folder(folder)) => Box::pin(self.link(folder)).await,
-            Ok(candidates::What::Registration(registration)) => Box::pin(self.write(*registration)).await,
+            Ok(candidates::What::Registration(registration)) => {
+                Box::pin(self.write(*registration, wish)).await
+            }
             Err(failure) => Err(failure),
         };
         Told { name, from, dialect, added }
     }
 
     /// A plugin of another host: its manifest here is written beside, tried, and put into its place.
-    async fn write(&self, registration: Registration) -> Result<tell::Added, Failure> {
-        let mut target = Target::find(&registration, self.name.clone(), self.places, self.args.force)?;
+    async fn write(&self, registration: Registration, wish: Wish) -> Result<tell::Added, Failure> {
+        let mut target = Target::find(&registration, wish, self.places)?;
         let draft = target.draft(&registration, self.places, self.args.dry_run)?;
         let installed = draft.installed();
         let mut tried = self.tried(&installed, &registration.name).await?;
@@ -167,7 +195,7 @@ impl Adding<'_> {
             target.knows_better(&ready.plugin.name);
         }
         tried.look(&installed, target.name());
-        let (dir, how) = draft.place(&target, self.args.force, self.args.dry_run)?;
+        let (dir, how) = draft.place(&target, self.args.dry_run)?;
         Ok(tell::Added { name: target.name().clone(), dir, how, tried, warnings: registration.warnings })
     }
 
@@ -189,7 +217,13 @@ impl Adding<'_> {
 
     /// Starts the plugin once. What can be mended where it is may be added all the same; what is no plugin may not.
     async fn tried(&self, installed: &Installed, name: &str) -> Result<Tried, Failure> {
+        if let Ok(manifest) = &installed.manifest {
+            self.progress.trying(name, manifest.limits.startup_seconds.as_duration());
+        }
         let started = self.host.start_installed(installed, &|event| self.progress.host(event)).await;
+        if let Ok(manifest) = &installed.manifest {
+            self.progress.ended(manifest.name.as_str());
+        }
         match started {
             Ok(worker) => {
                 self.progress.output(name, worker.output());
@@ -212,16 +246,13 @@ impl Tried {
     }
 }
 
-/// Whether what the manifest names is not there, or no plugin: the words of an import that failed.
+/// Whether what the manifest names is not there, or no plugin: its worker ended before it could say what the plugin is,
+/// however it ended, and not because something was missing.
 fn is_no_plugin(failure: &Failure) -> bool {
-    const IMPORT: [&str; 4] = ["ModuleNotFoundError", "ImportError", "AttributeError", "ToolError"];
     match failure {
         Failure::Diagnostics(_) => true,
         Failure::NotStarted { error, .. } => match &**error {
-            StartError::Worker(failure) => {
-                IMPORT.contains(&failure.error.error_type.as_str())
-                    && failure.error.message.contains("failed while importing")
-            }
+            StartError::Worker(failure) => failure.announced.is_none() && error.event() == PluginEvent::Broke,
             StartError::Lock(_) => true,
             StartError::Missing(_) | StartError::Environment(_) | StartError::Secrets(_) => false,
         },

@@ -24,22 +24,29 @@ pub(super) enum How {
     Tried,
 }
 
+/// How somebody wants one plugin to be added.
+pub(super) struct Wish {
+    /// The name that it is to have.
+    pub(super) name: Option<PluginName>,
+    /// The options that give it another one.
+    pub(super) rename: String,
+    /// Whether it may take the place of another.
+    pub(super) force: bool,
+}
+
 /// The place of one plugin.
 pub(super) struct Target {
     name: PluginName,
     plugins: PathBuf,
     /// The same plugin, when it was added before.
     existing: Option<Installed>,
+    rename: String,
+    force: bool,
 }
 
 impl Target {
-    /// `name` is the one that somebody wants it to have.
-    pub(super) fn find(
-        registration: &Registration,
-        name: Option<PluginName>,
-        places: &Places,
-        force: bool,
-    ) -> Result<Self, Failure> {
+    pub(super) fn find(registration: &Registration, wish: Wish, places: &Places) -> Result<Self, Failure> {
+        let Wish { name, rename, force } = wish;
         let catalog = Catalog::read(&places.plugins).unwrap_or_else(|_| Catalog::empty(&places.plugins));
         let fits = |plugin: &&Installed| {
             is_same(plugin, registration, force)
@@ -51,9 +58,9 @@ impl Target {
         let name = name.or(of_existing).or_else(|| PluginName::suggested_for(&registration.name));
         let name = name.ok_or_else(|| {
             let message = format!("`{}` cannot be the name of a plugin here", registration.name);
-            Failure::request(message, "give it one with `--name NAME`")
+            Failure::request(message, format!("give it one with `{rename}`"))
         })?;
-        let target = Self { name, plugins: places.plugins.clone(), existing };
+        let target = Self { name, plugins: places.plugins.clone(), existing, rename, force };
         // Only the plugin itself knows the name of one that is a guess.
         if !registration.name_is_a_guess && !force {
             target.is_free()?;
@@ -90,7 +97,10 @@ impl Target {
         let dir = self.dir();
         match taken.or_else(|| dir.symlink_metadata().is_ok().then_some(dir)) {
             None => Ok(()),
-            Some(dir) => Err(taken_by_another(&self.name, &dir)),
+            Some(dir) => {
+                let other = format!("give this one another name with `{}`", self.rename);
+                Err(taken_by_another(&self.name, &dir, &other))
+            }
         }
     }
 
@@ -140,15 +150,10 @@ impl Draft {
     }
 
     /// Puts it where it belongs.
-    pub(super) fn place(
-        self,
-        target: &Target,
-        force: bool,
-        dry_run: bool,
-    ) -> Result<(PathBuf, How), Failure> {
+    pub(super) fn place(self, target: &Target, dry_run: bool) -> Result<(PathBuf, How), Failure> {
         let to = target.dir();
         let failed = |e: std::io::Error| Failure::host(&format!("{} cannot be written", to.display()), &e);
-        if !force {
+        if !target.force {
             target.is_free()?;
         }
         if dry_run {
@@ -172,10 +177,11 @@ impl Draft {
     }
 }
 
-pub(super) fn taken_by_another(name: &PluginName, dir: &Path) -> Failure {
+/// `other` is how this plugin gets another name.
+pub(super) fn taken_by_another(name: &PluginName, dir: &Path, other: &str) -> Failure {
     Failure::request(
         format!("{} is there already, and is another plugin than this `{name}`", dir.display()),
-        "give this one another name with `--name NAME`, or let it take the place with `--force`",
+        format!("{other}, or let it take the place with `--force`"),
     )
 }
 

@@ -43,6 +43,34 @@ impl Told {
         Self::failed(file, Failure::request(message, "take one of the two away"))
     }
 
+    /// What to do about what went wrong with it. Nothing can be corrected in a folder that was not added, nor can what
+    /// would be there be checked: then its package is what can be mended.
+    fn hint(&self) -> Option<String> {
+        let (failure, is_there) = match &self.added {
+            Err(failure) => (failure, false),
+            Ok(Added { tried: Tried::Down(failure), how, .. }) => (failure, *how != How::Tried),
+            Ok(Added { tried: Tried::Up(..), .. }) => return None,
+        };
+        match failure {
+            Failure::NotStarted { error, .. } if !is_there && matches!(&**error, StartError::Worker(_)) => {
+                let from = self.from.display();
+                Some(format!(
+                    "mend the plugin's code or packages that {from} names, then add it again; with `--force` it is added as it is"
+                ))
+            }
+            failure => failure.hint(),
+        }
+    }
+
+    /// The failure for scripts, with that remedy.
+    fn failed_json(&self, failure: &Failure) -> Value {
+        let mut document = failure.to_json();
+        if let Some(fields) = document.as_object_mut() {
+            fields.insert("hint".to_owned(), json!(self.hint()));
+        }
+        document
+    }
+
     fn code(&self) -> Code {
         match &self.added {
             Err(failure) => Code::of(failure),
@@ -50,6 +78,23 @@ impl Told {
             Ok(Added { tried: Tried::Up(..), .. }) => Code::Ok,
         }
     }
+}
+
+/// What came of those that were dealt with before Ctrl-C.
+pub(super) fn interrupted(told: &[Told], shared: &Shared, dry_run: bool) -> Result<Code, Failure> {
+    if told.is_empty() {
+        return Err(Failure::Interrupted);
+    }
+    if shared.json {
+        let plugins: Vec<Value> = told.iter().map(document).collect();
+        terminal::print_json(
+            &json!({"ok": false, "interrupted": true, "dry_run": dry_run, "plugins": plugins}),
+        )?;
+        return Ok(Code::Interrupted);
+    }
+    told.iter().try_for_each(one)?;
+    terminal::say("\ninterrupted: what is shown here stays as it is shown; nothing else was added");
+    Ok(Code::Interrupted)
 }
 
 /// Everything, and the code of the first that is not well.
@@ -74,7 +119,7 @@ fn one(told: &Told) -> Result<(), Failure> {
     match &told.added {
         Err(failure) => {
             terminal::say(format!("{} {}: not added", "✗".red(), told.name));
-            complaint(failure);
+            complaint(failure, told.hint());
         }
         Ok(added) => {
             let done = match added.how {
@@ -83,12 +128,16 @@ fn one(told: &Told) -> Result<(), Failure> {
                 How::Tried => "would go to",
             };
             let (name, dir) = (added.name.as_str().bold().to_string(), added.dir.display());
-            terminal::print(format!("{} {name} ({}) from {from}: {done} {dir}", "✓".green(), told.dialect))?;
+            let (mark, but) = match added.tried {
+                Tried::Up(..) => ("✓".green().to_string(), ""),
+                Tried::Down(_) => ("!".yellow().to_string(), ", but it does not start"),
+            };
+            terminal::print(format!("{mark} {name} ({}) from {from}: {done} {dir}{but}", told.dialect))?;
             match &added.tried {
                 Tried::Up(ready, _) => is_up(ready)?,
                 Tried::Down(failure) => {
                     terminal::print(format!("    {:<9} {}", "state", state(failure).yellow()))?;
-                    complaint(failure);
+                    complaint(failure, told.hint());
                 }
             }
             for (what, remedy) in warnings(added) {
@@ -101,9 +150,9 @@ fn one(told: &Told) -> Result<(), Failure> {
     Ok(())
 }
 
-fn complaint(failure: &Failure) {
+fn complaint(failure: &Failure, hint: Option<String>) {
     terminal::say(format!("    {} {failure}", "error:".red()));
-    if let Some(hint) = failure.hint() {
+    if let Some(hint) = hint {
         terminal::say(format!("    {} {hint}", "hint:".cyan()));
     }
 }
@@ -166,8 +215,8 @@ fn document(told: &Told) -> Value {
     let mut document = json!({"name": told.name, "from": told.from.display().to_string(), "dialect": told.dialect,
         "ok": told.code() == Code::Ok});
     let fields = match &told.added {
-        Err(failure) => json!({"added": false, "failure": failure.to_json()}),
-        Ok(added) => of_added(added),
+        Err(failure) => json!({"added": false, "failure": told.failed_json(failure)}),
+        Ok(added) => of_added(told, added),
     };
     if let (Some(document), Value::Object(fields)) = (document.as_object_mut(), fields) {
         document.extend(fields);
@@ -175,7 +224,7 @@ fn document(told: &Told) -> Value {
     document
 }
 
-fn of_added(added: &Added) -> Value {
+fn of_added(told: &Told, added: &Added) -> Value {
     let warnings: Vec<Value> =
         warnings(added).into_iter().map(|(what, remedy)| json!({"what": what, "hint": remedy})).collect();
     let mut fields = json!({"name": added.name, "dir": added.dir.display().to_string(),
@@ -186,7 +235,7 @@ fn of_added(added: &Added) -> Value {
             "plugin": ready.plugin, "tools": tools(ready), "config": keys(ready),
             "worker_env": worker_env(ready.facts.as_ref())})
         }
-        Tried::Down(failure) => json!({"state": state(failure), "failure": failure.to_json()}),
+        Tried::Down(failure) => json!({"state": state(failure), "failure": told.failed_json(failure)}),
     };
     if let (Some(fields), Value::Object(of_try)) = (fields.as_object_mut(), of_try) {
         fields.extend(of_try);
