@@ -106,6 +106,33 @@ fn an_image_is_a_job_of_one_tool_or_of_several_that_see_the_same() {
 }
 
 #[test]
+fn a_tool_of_this_host_is_given_the_image_under_its_own_name_and_told_in_the_older_form() {
+    let server = Serving::of(&["relay", "well"]).start();
+    server.wait_for("relay", "INITIALIZED");
+    server.wait_for("well", "INITIALIZED");
+    let looked = |query: &str| {
+        let id = id(&image(&server, query));
+        let job = until(&server, &id, "completed");
+        (job["job_type"].clone(), server.get(&format!("/v1/jobs/{id}/result")).json())
+    };
+    let (kind, told) = looked("plugin_id=relay&tool=weigh");
+    assert_eq!(
+        (&kind, &told["plugin_id"], &told["tool"]),
+        (&json!("image"), &json!("relay"), &json!("weigh"))
+    );
+    assert_eq!(told["results"], told["result"], "{told:#}");
+    let (kind, told) = looked("plugin_id=relay&tool=weigh&tool=keep");
+    assert_eq!(
+        (&kind, told["tools"].as_object().map(serde_json::Map::len)),
+        (&json!("image_multi"), Some(2))
+    );
+    // Of a job of one tool, any other name does not say that it is about an image.
+    let (kind, told) = looked("plugin_id=well&tool=echo_bytes");
+    assert_eq!((&kind, told.get("results")), (&json!(null), None), "{told:#}");
+    server.stop();
+}
+
+#[test]
 fn a_tool_is_found_by_what_it_can_do_or_by_the_beginning_of_its_name() {
     let server = media();
     for (wanted, resolved) in [("detection", "detect"), ("fine_detection", "detect_fine"), ("ref", "refuse")]
@@ -167,9 +194,6 @@ fn what_cannot_be_a_job_is_refused_before_it_is_one() {
     }
     assert_eq!(fs::read_dir(server.data().join("uploads")).unwrap().count(), 0, "nothing of them is kept");
     assert_eq!(server.get("/v1/jobs").json()["count"], 0);
-    // The image of a native tool has that tool's own name.
-    let native = id(&image(&server, "plugin_id=well&tool=echo_bytes"));
-    until(&server, &native, "completed");
     server.stop();
 }
 

@@ -42,7 +42,9 @@ fn ready(plugins: &[&str], names: &[&str]) -> Server {
 
 #[test]
 fn a_client_of_the_protocol_finds_the_plugins_that_take_calls_and_calls_their_tools() {
-    let server = ready(&["forgesyte-plain", "forgesyte-space", "import_error"], &["reporter", "space"]);
+    // What takes no image cannot be called here, and is not offered.
+    let plugins = ["forgesyte-plain", "forgesyte-space", "import_error", "py_loop"];
+    let server = ready(&plugins, &["reporter", "space", "py_loop"]);
     server.wait_for("import_error", "FAILED");
     let hello = call(&server, "initialize", &json!({}));
     assert_eq!(hello["result"]["protocolVersion"], "2024-11-05");
@@ -76,6 +78,7 @@ fn what_is_wrong_with_a_call_has_its_code_and_what_has_no_id_has_no_answer() {
     for (params, message) in [
         (json!({}), "`name` is missing"),
         (json!({"name": "nobody", "arguments": {"image": "AAEC"}}), "Plugin 'nobody' not found"),
+        (json!({"name": "nobody", "arguments": {}}), "Plugin 'nobody' not found"),
         (json!({"name": "well", "arguments": {}}), "`image` is missing"),
         (json!({"name": "well", "arguments": {"image": "AAEC"}}), "`options.tool` is missing"),
         (
@@ -87,6 +90,8 @@ fn what_is_wrong_with_a_call_has_its_code_and_what_has_no_id_has_no_answer() {
     ] {
         refused(&call(&server, "tools/call", &params), -32602, message);
     }
+    let listed = ask(&server, &json!({"jsonrpc": "2.0", "id": "a", "method": "ping", "params": []})).json();
+    assert_eq!((&listed["id"], &listed["error"]["code"]), (&json!("a"), &json!(-32602)), "{listed:#}");
     for body in [json!([]), json!({"jsonrpc": "1.0", "id": 1, "method": "ping"})] {
         let answer = ask(&server, &body);
         assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!(-32600)), "{body}");

@@ -51,11 +51,33 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 }
 
 fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, Problem> {
-    serde_urlencoded::from_str(parts.uri.query().unwrap_or_default()).map_err(|e| {
+    let text = parts.uri.query().unwrap_or_default();
+    serde_urlencoded::from_str(text).map_err(|e| {
         let detail = e.to_string();
-        let mistake = Mistake::at("/", detail.clone());
+        let name = wrong_parameter::<T>(text, &detail).unwrap_or_default();
+        let quoted = format!("`{name}`");
+        let is_named = name.is_empty() || detail.contains(&quoted);
+        let detail = if is_named { detail } else { format!("{quoted}: {detail}") };
+        let mistake = Mistake::at(format!("/{name}"), detail.clone());
         Problem::new(Code::BadQuery, detail).errors(vec![mistake])
     })
+}
+
+/// The parameter that an error is about: the last one of the shortest beginning of the query that brings the same error.
+/// The error of a parameter that is missing names it.
+fn wrong_parameter<T: DeserializeOwned>(query: &str, error: &str) -> Option<String> {
+    let ends = query.match_indices('&').map(|(at, _)| at).chain([query.len()]);
+    let ends: Vec<usize> = std::iter::once(0).chain(ends).collect();
+    let is_well = |end: &usize| {
+        let beginning = query.get(..*end).unwrap_or_default();
+        serde_urlencoded::from_str::<T>(beginning).err().is_none_or(|e| e.to_string() != error)
+    };
+    if error.starts_with("missing field") {
+        return error.split('`').nth(1).map(str::to_owned);
+    }
+    let beginning = query.get(..*ends.get(ends.partition_point(is_well))?)?;
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(beginning).ok()?;
+    pairs.into_iter().next_back().map(|(name, _)| name)
 }
 
 /// The wish to make a WebSocket of the connection.
@@ -139,4 +161,37 @@ pub(crate) struct ToolPath {
     pub(crate) name: String,
     /// The tool's name.
     pub(crate) tool: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        #[expect(dead_code, reason = "it is only read")]
+        id: String,
+        #[expect(dead_code, reason = "it is only read")]
+        limit: Option<u32>,
+    }
+
+    #[test]
+    fn what_does_not_fit_in_a_query_is_named() {
+        for (text, expected) in [
+            ("id=a&limit=-1", "limit"),
+            ("limit=-1&id=a&limit=-1", "limit"),
+            ("limit=1&id=a&limit=2", "limit"),
+            ("id=a&other=1&limit=x", "other"),
+            ("limit=1", "id"),
+            ("", "id"),
+        ] {
+            let request = axum::http::Request::builder().uri(format!("/v1/jobs?{text}")).body(()).unwrap();
+            let problem = query::<Asked>(&request.into_parts().0).unwrap_err();
+            let told = serde_json::to_value(problem).unwrap();
+            assert_eq!(told["errors"][0]["pointer"], format!("/{expected}"), "{text}: {told:#}");
+            let quoted = format!("`{expected}`");
+            assert!(told["detail"].as_str().unwrap().contains(&quoted), "{text}: {told:#}");
+        }
+    }
 }

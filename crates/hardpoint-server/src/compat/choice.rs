@@ -188,8 +188,8 @@ fn by_wish(plugin: &PluginView, wanted: String, medium: Medium) -> Result<Chosen
         None => {
             let (plugin, known) = (&plugin.name, plugin.tool_names());
             let detail = format!(
-                "plugin '{plugin}' has no tool for '{wanted}' that takes a {}. Available: {known:?}",
-                medium.noun()
+                "plugin '{plugin}' has no tool for '{wanted}' that takes {}. Available: {known:?}",
+                medium.a_noun()
             );
             Err(Problem::new(Code::ToolNotFound, detail).at("/logical_tool_id"))
         }

@@ -4,6 +4,7 @@
 
 use super::image;
 use super::rpc::{self, RpcError};
+use super::tool::{Medium, works_on};
 use crate::app::{App, Shared};
 use crate::jobs;
 use crate::problem::{Code, FailedRun, Problem};
@@ -26,7 +27,10 @@ pub(crate) async fn mcp(State(app): Shared, request: Request<Body>) -> Result<Re
         Ok(call) => call,
         Err(error) => return Ok(rpc::refused(&error)),
     };
-    let answered = dispatch(&app, &call.method, call.params).await;
+    let answered = match call.params {
+        Ok(params) => dispatch(&app, &call.method, params).await,
+        Err(error) => Err(error),
+    };
     Ok(rpc::answer(call.id, answered))
 }
 
@@ -49,7 +53,7 @@ async fn dispatch(app: &App, method: &str, params: Map<String, Value>) -> Result
     }
 }
 
-/// One entry for each plugin that takes calls.
+/// One entry for each plugin that can be called with an image.
 fn list(app: &App) -> Value {
     let snapshot = app.engine.snapshot();
     let callable = snapshot.plugins.values().filter(|plugin| takes_calls(plugin));
@@ -66,13 +70,14 @@ fn list(app: &App) -> Value {
 
 fn takes_calls(plugin: &PluginView) -> bool {
     let up = matches!(plugin.state(), PluginState::Initialized | PluginState::Running);
-    up && plugin.is_enabled() && !plugin.tools().is_empty()
+    up && plugin.is_enabled() && plugin.tools().into_iter().any(|tool| works_on(plugin, tool, Medium::Image))
 }
 
 async fn called(app: &App, mut params: Map<String, Value>) -> Result<Value, RpcError> {
     let Some(Value::String(name)) = params.remove("name") else {
         return Err(RpcError::params("`name` is missing: the plugin to be called"));
     };
+    let plugin = app.engine.plugin(&name).map_err(|refusal| RpcError::params(refusal.to_string()))?;
     let mut given = match params.remove("arguments") {
         Some(Value::Object(given)) => given,
         None => Map::new(),
@@ -86,7 +91,6 @@ async fn called(app: &App, mut params: Map<String, Value>) -> Result<Value, RpcE
     let Some(Value::String(image)) = given.remove("image") else {
         return Err(RpcError::params("`image` is missing: an image in base64, or a data URL"));
     };
-    let plugin = app.engine.plugin(&name).map_err(|refusal| RpcError::params(refusal.to_string()))?;
     let tool = tool_of(&plugin, &mut options)?;
     let args = arguments(&plugin, &tool, image, options).await?;
     let done = run_tool(app, &name, &tool, args).await.map_err(|failed| failure(&failed))?;

@@ -58,7 +58,8 @@ pub(super) struct Call {
     /// `None`: nobody wants an answer.
     pub(super) id: Option<Value>,
     pub(super) method: String,
-    pub(super) params: Map<String, Value>,
+    /// What is wrong with them is told to whoever called: the call itself is one.
+    pub(super) params: Result<Map<String, Value>, RpcError>,
 }
 
 /// The call that a body is.
@@ -78,9 +79,9 @@ pub(super) fn call(body: Result<Value, Problem>) -> Result<Call, RpcError> {
         return Err(RpcError::new(REQUEST, "`method` is missing"));
     };
     let params = match body.remove("params") {
-        Some(Value::Object(params)) => params,
-        None | Some(Value::Null) => Map::new(),
-        Some(_) => return Err(RpcError::new(REQUEST, "`params` must be an object")),
+        Some(Value::Object(params)) => Ok(params),
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(_) => Err(RpcError::params("`params` must be an object")),
     };
     Ok(Call { id, method, params })
 }
@@ -134,7 +135,7 @@ struct RpcAnswer {
 }
 
 const ABOUT: &str = "\
-JSON-RPC 2.0. Each plugin that takes calls is a tool: `tools/call` takes its `name` and, in `arguments`, an `image` (base64 or a \
+JSON-RPC 2.0. Each plugin that takes calls and has a tool for an image is a tool: `tools/call` takes its `name` and, in `arguments`, an `image` (base64 or a \
 data URL; nothing is fetched) and `options`, whose `tool` says which of the plugin's tools, unless it has only one. The others \
 are its options.";
 
@@ -172,7 +173,6 @@ mod tests {
             json!({"jsonrpc": "1.0", "method": "ping"}),
             json!({"jsonrpc": "2.0", "id": 1}),
             json!({"jsonrpc": "2.0", "id": [], "method": "ping"}),
-            json!({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": [1]}),
         ] {
             check(&wrong, &Err(REQUEST));
         }

@@ -10,6 +10,7 @@ use hardpoint_model::job::{Job, JobId, JobStatus, Stage};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 /// A job, and what clients of other hosts look for.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -72,6 +73,21 @@ pub(super) enum JobType {
     VideoMulti,
 }
 
+/// What tools of this host usually call an image.
+const IMAGE: &str = "image";
+
+/// Whether one tool alone is given a binary `image`. Other jobs with such an argument may be about anything.
+fn is_native_image(job: &Job) -> bool {
+    let [only] = job.stages.as_slice() else { return false };
+    only.args.get(IMAGE).is_some_and(|image| image.get("$bytes_length").is_some())
+}
+
+/// Whether a stage is given the image that a client of another host has handed in, under whatever name.
+fn is_passed_image(stage: &Stage) -> bool {
+    let passed: Value = json!({"$from": format!("/input/{IMAGE_BYTES}")});
+    stage.args.values().any(|arg| *arg == passed)
+}
+
 impl JobType {
     pub(super) fn of(job: &Job) -> Option<Self> {
         let all = |names: &[&str]| {
@@ -81,7 +97,10 @@ impl JobType {
         let several = job.stages.len() > 1;
         if all(&[VIDEO_PATH]) {
             Some(if several { Self::VideoMulti } else { Self::Video })
-        } else if all(&[IMAGE_BYTES, IMAGE_BASE64]) {
+        } else if all(&[IMAGE_BYTES, IMAGE_BASE64])
+            || is_native_image(job)
+            || (several && job.stages.iter().all(is_passed_image))
+        {
             Some(if several { Self::ImageMulti } else { Self::Image })
         } else {
             None
@@ -167,7 +186,7 @@ mod tests {
     use super::*;
     use hardpoint_model::job::NewJob;
     use hardpoint_model::{Category, JobError};
-    use serde_json::{Map, Value, json};
+    use serde_json::Map;
 
     fn job(args: &[Value]) -> Job {
         let stage = |args: &Value| {
@@ -194,6 +213,11 @@ mod tests {
         );
         assert_eq!(of(&[json!({"video_path": "/a"}), json!({"image_bytes": 1})]), None);
         assert_eq!(of(&[json!({"text": "a"})]), None);
+        // Tools of this host have names of their own for it.
+        assert_eq!(of(&[json!({"image": {"$bytes_length": 3}})]), Some(JobType::Image));
+        assert_eq!(of(&[json!({"image": "a.png"})]), None);
+        let passed = json!({"data": {"$from": "/input/image_bytes"}});
+        assert_eq!(of(&[passed.clone(), passed]), Some(JobType::ImageMulti));
     }
 
     #[test]

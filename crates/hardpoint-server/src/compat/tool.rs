@@ -35,6 +35,14 @@ impl Medium {
         }
     }
 
+    /// With its article.
+    pub(super) fn a_noun(self) -> &'static str {
+        match self {
+            Self::Image => "an image",
+            Self::Video => "a video",
+        }
+    }
+
     fn is_named_by(self, argument: &str) -> bool {
         match self {
             Self::Image => argument == IMAGE_BYTES || argument == IMAGE_BASE64,

@@ -33,7 +33,11 @@ pub(super) async fn image(request: Request<Body>, max: usize) -> Result<Bytes, P
         Ok(all.freeze())
     });
     let bytes = bytes.await?;
-    if bytes.starts_with(PNG) || bytes.starts_with(JPEG) { Ok(bytes) } else { Err(no("PNG or JPEG image")) }
+    if bytes.starts_with(PNG) || bytes.starts_with(JPEG) {
+        Ok(bytes)
+    } else {
+        Err(no("PNG or JPEG image", "a"))
+    }
 }
 
 /// The video of a form, as a file that lasts.
@@ -72,12 +76,12 @@ async fn write(part: &mut Field<'static>, upload: &mut Upload) -> Result<(), Pro
 }
 
 fn check_video(head: &[u8]) -> Result<(), Problem> {
-    if memchr::memmem::find(head, MP4_MARK).is_some() { Ok(()) } else { Err(no("MP4 video")) }
+    if memchr::memmem::find(head, MP4_MARK).is_some() { Ok(()) } else { Err(no("MP4 video", "an")) }
 }
 
-fn no(kind: &str) -> Problem {
+fn no(kind: &str, article: &str) -> Problem {
     Problem::new(Code::WrongMedium, format!("the part `{FILE}` is no {kind}"))
-        .hint(format!("send a {kind}: what it is called does not count, what it begins with does"))
+        .hint(format!("send {article} {kind}: what it is called does not count, what it begins with does"))
 }
 
 fn form(request: Request<Body>, max: usize) -> Result<(Bounded, String), Problem> {

@@ -187,7 +187,9 @@ pub(crate) async fn result(
     if only && job.status != JobStatus::Completed {
         return Err(none(job.job_id, job.status));
     }
-    let told = stage.is_none() && job.status == JobStatus::Completed && (only || compat::is_told(&job));
+    // Whoever wants the bytes themselves has no use for the other form, which may be larger than JSON may be.
+    let beside = !binary && compat::is_told(&job);
+    let told = stage.is_none() && job.status == JobStatus::Completed && (only || beside);
     let compat = if told { Some(compat::result(&app, &job).await?) } else { None };
     let write = move || match compat {
         Some(compat) if only => {
