@@ -5,7 +5,7 @@ use crate::report::{Report, Row, show};
 use crate::samples::{Effort, ROUNDS_OF_CALLS, Rounds, Samples};
 use crate::stage::{Flavour, Plugin, Stage, Start, call, echo};
 use anyhow::Result;
-use hardpoint_supervisor::Worker;
+use hardpoint_supervisor::{CallRequest, Worker};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -25,7 +25,7 @@ pub(crate) fn one_at_a_time(stage: &Stage, effort: Effort, report: &mut Report) 
         bare.round_trips(TEXT_BYTES, count / 10)?;
         floor.keep(bare.round_trips(TEXT_BYTES, count)?);
         for (flavour, rounds) in &mut ours {
-            rounds.keep(flavour.run(warm_calls(stage.start(Plugin::Well), count))?);
+            rounds.keep(flavour.run(warm_calls(stage.start(Plugin::Well), echo(TEXT_BYTES), count))?);
         }
     }
     let floor_p50 = floor.best().median();
@@ -52,9 +52,9 @@ pub(crate) fn one_at_a_time(stage: &Stage, effort: Effort, report: &mut Report) 
     Ok(())
 }
 
-async fn warm_calls(start: Start, count: u32) -> Result<Samples> {
+/// The times of one call after the other, once the worker is warm.
+pub(crate) async fn warm_calls(start: Start, request: CallRequest, count: u32) -> Result<Samples> {
     let worker = start.worker().await?;
-    let request = echo(TEXT_BYTES);
     for _ in 0..count / 10 {
         call(&worker, request.clone()).await?;
     }

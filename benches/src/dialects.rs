@@ -3,16 +3,16 @@
 //!
 //! Owns the echo of each dialect and the original host of one of them. Must not know how a dialect works.
 
+use crate::calls::warm_calls;
 use crate::report::{Report, Row, show};
 use crate::samples::{Effort, ROUNDS_OF_CALLS, Rounds, Samples};
-use crate::stage::{Flavour, Plugin, Stage, Start, call, root};
+use crate::stage::{self, Flavour, Plugin, Stage, root};
 use anyhow::{Context as _, Result, ensure};
 use hardpoint_supervisor::CallRequest;
-use hardpoint_wire::Payload;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TEXT_BYTES: usize = 1024;
 /// Of the native plugin's time.
@@ -29,7 +29,7 @@ pub(crate) fn measure(stage: &Stage, effort: Effort, report: &mut Report) -> Res
         .map(|(dialect, plugin, tool)| (dialect, stage.start(plugin), tool, Rounds::default()));
     for _ in 0..ROUNDS_OF_CALLS {
         for (_, start, tool, rounds) in &mut rounds {
-            rounds.keep(Flavour::CurrentThread.run(warm_calls(start.clone(), tool, count))?);
+            rounds.keep(Flavour::CurrentThread.run(warm_calls(start.clone(), echo(tool), count))?);
         }
     }
     let [(_, _, _, native), foreign @ ..] = &rounds;
@@ -49,22 +49,8 @@ pub(crate) fn measure(stage: &Stage, effort: Effort, report: &mut Report) -> Res
     Ok(())
 }
 
-async fn warm_calls(start: Start, tool: &'static str, count: u32) -> Result<Samples> {
-    let worker = start.worker().await?;
-    let text = Payload::literal(json!("x".repeat(TEXT_BYTES)));
-    let request = CallRequest::new(tool, Payload::object([("text".to_owned(), text)]));
-    for _ in 0..count / 10 {
-        call(&worker, request.clone()).await?;
-    }
-    let mut samples = Samples::default();
-    for _ in 0..count {
-        let request = request.clone();
-        let started = Instant::now();
-        call(&worker, request).await?;
-        samples.push(started.elapsed());
-    }
-    worker.kill().await;
-    Ok(samples)
+fn echo(tool: &str) -> CallRequest {
+    CallRequest { tool: tool.to_owned(), ..stage::echo(TEXT_BYTES) }
 }
 
 /// The same source in the same environment, here and on the host that it was written for, turn by turn.
@@ -74,7 +60,7 @@ fn beside_the_original(stage: &Stage, effort: Effort, report: &mut Report) {
         let mut theirs = [("", Rounds::default()), ("--no-records", Rounds::default())];
         for _ in 0..3 {
             let start = stage.start_with(&python, CJM);
-            ours.keep(Flavour::CurrentThread.run(warm_calls(start, "execute", effort.times(2000)))?);
+            ours.keep(Flavour::CurrentThread.run(warm_calls(start, echo("execute"), effort.times(2000)))?);
             for (flag, rounds) in &mut theirs {
                 rounds.keep(original_calls(&python, effort.times(200), flag)?);
             }

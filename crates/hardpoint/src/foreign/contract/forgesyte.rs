@@ -1,13 +1,15 @@
 //! Owns what the contract of `forgesyte` asks for: a name, tools with words, and a manifest that agrees with them.
 
-use super::{Subject, counted};
+use super::{Subject, counted, tools};
 use hardpoint_engine::probe::doctor::Finding;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 pub(super) fn look(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     found.push(name(subject));
-    tools(subject, found);
+    let silent = "works here; the base class of its own host wants a `description` for each";
+    tools(subject, ("name them in its `tools`", silent), found);
+    schemas(subject, found);
     manifest(subject, found);
     let shims = subject.list("shims");
     if !shims.is_empty() {
@@ -30,26 +32,7 @@ fn name(subject: &Subject<'_>) -> Finding {
     }
 }
 
-fn tools(subject: &Subject<'_>, found: &mut Vec<Finding>) {
-    let tools = &subject.ready.tools;
-    found.push(if tools.is_empty() {
-        Finding::warning("tools", "it has none, so nothing of it can be called", "name them in its `tools`")
-    } else {
-        Finding::ok("tools", counted(&subject.tool_names()))
-    });
-    let silent: Vec<&str> = tools
-        .iter()
-        .filter(|tool| tool.description.trim().is_empty())
-        .map(|tool| tool.name.as_str())
-        .collect();
-    if !silent.is_empty() {
-        let remedy = "works here; the base class of its own host wants a `description` for each";
-        found.push(Finding::warning(
-            "descriptions",
-            format!("nothing says what {} does", silent.join(", ")),
-            remedy,
-        ));
-    }
+fn schemas(subject: &Subject<'_>, found: &mut Vec<Finding>) {
     let schema = |tool: &str| subject.fact("tools")?.get(tool)?.get("input_schema")?.as_object();
     let open: Vec<&str> = subject
         .tool_names()

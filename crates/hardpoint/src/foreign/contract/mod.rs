@@ -89,6 +89,25 @@ fn variables(subject: &Subject<'_>) -> Vec<Finding> {
     missing.collect()
 }
 
+/// Which tools it has, and which of them are not described; the remedies for none, and for those.
+fn tools(subject: &Subject<'_>, (none, undescribed): (&str, &str), found: &mut Vec<Finding>) {
+    let tools = &subject.ready.tools;
+    found.push(if tools.is_empty() {
+        Finding::warning("tools", "it has none, so nothing of it can be called", none)
+    } else {
+        Finding::ok("tools", counted(&subject.tool_names()))
+    });
+    let silent: Vec<&str> = tools
+        .iter()
+        .filter(|tool| tool.description.trim().is_empty())
+        .map(|tool| tool.name.as_str())
+        .collect();
+    if !silent.is_empty() {
+        let what = format!("nothing says what {} does", silent.join(", "));
+        found.push(Finding::warning("descriptions", what, undescribed));
+    }
+}
+
 fn counted(names: &[&str]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -1,26 +1,12 @@
 //! Owns what a plugin of this host's own contract has to have.
 
-use super::{Subject, counted};
+use super::{Subject, counted, tools};
 use hardpoint_engine::probe::doctor::Finding;
 
 pub(super) fn look(subject: &Subject<'_>, found: &mut Vec<Finding>) {
-    let tools = &subject.ready.tools;
-    found.push(if tools.is_empty() {
-        let remedy = "mark a method of the class with `@tool`";
-        Finding::warning("tools", "it has none, so nothing of it can be called", remedy)
-    } else {
-        Finding::ok("tools", counted(&subject.tool_names()))
-    });
-    let silent: Vec<&str> = tools
-        .iter()
-        .filter(|tool| tool.description.trim().is_empty())
-        .map(|tool| tool.name.as_str())
-        .collect();
-    if !silent.is_empty() {
-        let what = format!("nothing says what {} does", silent.join(", "));
-        let remedy = "give the method a docstring, or describe it under `[tools.NAME]` in hardpoint.toml";
-        found.push(Finding::warning("descriptions", what, remedy));
-    }
+    let none = "mark a method of the class with `@tool`";
+    let silent = "give the method a docstring, or describe it under `[tools.NAME]` in hardpoint.toml";
+    tools(subject, (none, silent), found);
     found.push(match subject.ready.config_schema.get("properties").and_then(|fields| fields.as_object()) {
         Some(fields) => {
             let names: Vec<&str> = fields.keys().map(String::as_str).collect();
