@@ -63,6 +63,7 @@ mod python_client;
 mod restart;
 mod run_socket;
 mod runs;
+mod scheduler;
 mod secrets;
 mod serve;
 mod server_cli;

@@ -4,6 +4,7 @@
 //! by the watch, read by whoever shows health; nothing here decides.
 
 use crate::limits::{CALLS_PER_PLUGIN_MAX, DURATIONS_KEPT};
+use crate::schedule::Permit;
 use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
@@ -54,10 +55,10 @@ pub(crate) struct Latency {
 
 impl Activity {
     /// One more call; `None` when there are too many.
-    pub(crate) fn begin(self: &Arc<Self>) -> Option<Ticket> {
+    pub(crate) fn begin(self: &Arc<Self>, permit: Option<Arc<Permit>>) -> Option<Ticket> {
         let more = |count| if count < CALLS_PER_PLUGIN_MAX { Some(count + 1) } else { None };
         self.in_flight.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).ok()?;
-        Some(Ticket(Arc::clone(self)))
+        Some(Ticket { activity: Arc::clone(self), _permit: permit })
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
@@ -115,12 +116,16 @@ impl Durations {
 
 /// One call in flight; dropping it ends the call for the count.
 #[derive(Debug)]
-pub(crate) struct Ticket(Arc<Activity>);
+pub(crate) struct Ticket {
+    activity: Arc<Activity>,
+    /// Given back with the call.
+    _permit: Option<Arc<Permit>>,
+}
 
 impl Ticket {
     /// The call ended and was the plugin's to answer for.
     pub(crate) fn record(&self, ok: bool, ms: f64) {
-        let activity = &self.0;
+        let activity = &self.activity;
         let count = if ok { &activity.success } else { &activity.errors };
         count.fetch_add(1, Ordering::Relaxed);
         activity.last_used.set(Some(Timestamp::now()));
@@ -130,8 +135,8 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.idle.notify_waiters();
+        if self.activity.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.activity.idle.notify_waiters();
         }
     }
 }
@@ -154,8 +159,8 @@ mod tests {
     #[test]
     fn a_dropped_ticket_counts_as_no_call_and_too_many_are_refused() {
         let activity = Arc::new(Activity::default());
-        let tickets: Vec<Ticket> = (0..CALLS_PER_PLUGIN_MAX).map(|_| activity.begin().unwrap()).collect();
-        assert!(activity.begin().is_none());
+        let tickets: Vec<Ticket> = (0..CALLS_PER_PLUGIN_MAX).map(|_| activity.begin(None).unwrap()).collect();
+        assert!(activity.begin(None).is_none());
         drop(tickets);
         assert_eq!((activity.in_flight(), activity.counts()), (0, (0, 0)));
     }

@@ -4,8 +4,10 @@
 //! waits until the loop has taken note, so that health never lags behind an answer.
 
 use crate::activity::Ticket;
+use crate::admit::Admitted;
 use crate::core::{Input, LifeId};
 use crate::engine::Engine;
+use crate::schedule::{Permit, Shortage};
 use crate::snapshot::PluginView;
 use hardpoint_model::log::{AttemptId, LogLevel};
 use hardpoint_model::{ExitReason, JobError, PluginState};
@@ -13,6 +15,7 @@ use hardpoint_store::StoreError;
 use hardpoint_supervisor::{Call, CallEvent, CallOutput, CallRequest, WorkerLost};
 use hardpoint_wire::JobRef;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -44,6 +47,9 @@ pub enum Refusal {
     /// Somebody disabled it.
     #[error("plugin `{0}` is disabled")]
     Disabled(String),
+    /// It needs more memory than is free.
+    #[error("{0}")]
+    NoRoom(Shortage),
     /// It has too many calls.
     #[error("plugin `{0}` has too many calls in flight")]
     Busy(String),
@@ -120,7 +126,7 @@ impl Refusal {
 impl Engine {
     /// Calls a tool and waits for its result alone.
     pub async fn call(&self, plugin: &str, request: CallRequest) -> Result<Done, CallFailure> {
-        let Admitted { worker, life, ticket } = self.admit(plugin)?;
+        let Admitted { worker, life, ticket } = self.admit(plugin, None).await?;
         let called = Called::now(life, &request);
         match worker.call(request).await {
             Ok(Ok(output)) => {
@@ -138,7 +144,17 @@ impl Engine {
 
     /// Begins a call whose progress and items are wanted too. Dropping what is returned cancels it.
     pub async fn begin(&self, plugin: &str, request: CallRequest) -> Result<RunningCall, CallFailure> {
-        let Admitted { worker, life, ticket } = self.admit(plugin)?;
+        self.begin_with(plugin, request, None).await
+    }
+
+    /// The same with leave to use memory that was granted before.
+    pub(crate) async fn begin_with(
+        &self,
+        plugin: &str,
+        request: CallRequest,
+        permit: Option<Arc<Permit>>,
+    ) -> Result<RunningCall, CallFailure> {
+        let Admitted { worker, life, ticket } = self.admit(plugin, permit).await?;
         let called = Called::now(life, &request);
         match worker.begin(request).await {
             Ok(call) => {
@@ -146,25 +162,6 @@ impl Engine {
             }
             Err(error) => Err(self.failed(called, ticket, Ok(Some(error))).await),
         }
-    }
-
-    fn admit(&self, name: &str) -> Result<Admitted, CallFailure> {
-        if self.is_draining() {
-            return Err(CallFailure::Refused(Refusal::Stopping));
-        }
-        let plugin = self.plugin(name).map_err(CallFailure::Refused)?;
-        if !plugin.enabled {
-            return Err(CallFailure::Refused(Refusal::Disabled(name.to_owned())));
-        }
-        let takes_calls = plugin.state.takes_calls() && !plugin.stopping;
-        let Some(worker) = plugin.worker.clone().filter(|_| takes_calls) else {
-            return Err(CallFailure::Refused(Refusal::of(&plugin)));
-        };
-        let Some(ticket) = plugin.activity.begin() else {
-            return Err(CallFailure::Refused(Refusal::Busy(name.to_owned())));
-        };
-        let life = LifeId { plugin: name.to_owned(), incarnation: plugin.incarnation };
-        Ok(Admitted { worker, life, ticket })
     }
 
     /// Records a failure and waits until the loop has taken note of it.
@@ -226,12 +223,6 @@ impl Engine {
         say(&format!("tool `{tool}` failed: {}", error.error_type));
         say(error.traceback.as_deref().unwrap_or(&error.message));
     }
-}
-
-struct Admitted {
-    worker: hardpoint_supervisor::Worker,
-    life: LifeId,
-    ticket: Ticket,
 }
 
 /// What was called, when, and for whom.

@@ -11,6 +11,7 @@
 //! ```
 
 mod activity;
+mod admit;
 mod call;
 mod catalog;
 mod config;
@@ -21,6 +22,7 @@ pub mod jobs;
 pub mod limits;
 pub mod logs;
 pub mod probe;
+mod schedule;
 mod secrets;
 mod settings;
 mod snapshot;
@@ -32,6 +34,7 @@ pub use catalog::{Catalog, CatalogError, Installed, read_bounded};
 pub use config::{ConfigRefusal, ConfigView, Told};
 pub use decisions::Decisions;
 pub use engine::{Answer, Engine, Verb};
+pub use schedule::{SchedulerSettings, Shortage};
 pub use secrets::{Afterwards, Changed, SecretRefusal, SecretsView};
 pub use settings::{PluginSettings, Settings};
 pub use snapshot::{PluginView, Snapshot};

@@ -26,5 +26,17 @@ pub const STOP_GRACE: Duration = Duration::from_secs(10);
 pub const PROBE_MEMORY_BYTES_MAX: u64 = 8 << 30;
 /// How long the end of a host waits for its logs to be on disk.
 pub const LOGS_PATIENCE: Duration = Duration::from_secs(1);
+/// Wishes that wait for the scheduler: as many as may be at work at once, and more; a full queue refuses.
+pub const SCHEDULER_QUEUE: usize = 1024;
+/// How often it is looked whether a call that waits for memory can begin; it is, too, whenever another one ends.
+pub const SCHEDULER_LOOK: Duration = Duration::from_secs(2);
+/// Plugins that are ended at most so that one call can begin.
+pub const EVICTIONS_MAX: usize = 64;
+/// How long the scheduler waits at most for a worker that was asked to end: its grace, and the time to kill it.
+pub const EVICT_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a retry waits at most for the fresh worker of its plugin.
+pub const RENEW_PATIENCE: Duration = Duration::from_mins(2);
+/// How often a call that finds its plugin ended to make room starts it again, before it gives up.
+pub const WAKES_MAX: usize = 3;
 /// How often a plugin is looked at that somebody waits for.
 pub const SETTLE_LOOK: Duration = Duration::from_millis(10);

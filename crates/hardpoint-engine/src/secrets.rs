@@ -120,7 +120,7 @@ impl Engine {
         let as_it_is = Changed { changed, restarting: false, settled: true };
         let Afterwards::Restart(patience) = afterwards else { return Ok(as_it_is) };
         let Ok(plugin) = self.plugin(place.plugin()) else { return Ok(as_it_is) };
-        let runs = plugin.has_worker() || plugin.starting().is_some();
+        let runs = plugin.worker().is_some() || plugin.starting().is_some();
         if !changed || !place.is_default() || !runs {
             return Ok(as_it_is);
         }

@@ -4,6 +4,7 @@
 
 use crate::limits::STOP_GRACE;
 use crate::logs::LogSettings;
+use crate::schedule::SchedulerSettings;
 use hardpoint_model::TracebackPolicy;
 use hardpoint_model::plugin_config::UnknownKeys;
 use hardpoint_model::restart::{FailOn, Restart};
@@ -35,6 +36,8 @@ pub struct Settings {
     pub logs: LogSettings,
     /// Whether it is told when the schema of a plugin's configuration is another one than it was.
     pub drift_detection: bool,
+    /// Which calls begin when memory is short.
+    pub scheduler: SchedulerSettings,
     /// What is different for single plugins, by name.
     pub plugins: BTreeMap<String, PluginSettings>,
 }
@@ -68,6 +71,7 @@ impl Default for Settings {
             stop_grace: STOP_GRACE,
             logs: LogSettings::default(),
             drift_detection: true,
+            scheduler: SchedulerSettings::default(),
             plugins: BTreeMap::new(),
         }
     }

@@ -53,6 +53,8 @@ pub struct PluginView {
     pub(crate) history: Vec<Life>,
     pub(crate) times: Option<StartTimes>,
     pub(crate) worker: Option<Worker>,
+    /// The worker that makes room for another instance, until there is another one.
+    pub(crate) made_room: Option<Worker>,
     pub(crate) activity: Arc<Activity>,
     pub(crate) output: Captured,
     pub(crate) enforcer: MemoryEnforcer,
@@ -79,6 +81,16 @@ impl PluginView {
         self.state.takes_calls() && !self.stopping
     }
 
+    /// Whether a call would be taken: it is up, or a call brings it up.
+    pub fn answers(&self) -> bool {
+        self.takes_calls() || self.rests()
+    }
+
+    /// Whether it makes room for another instance, or has, and is not up again: its next call sees to that.
+    pub(crate) fn rests(&self) -> bool {
+        self.made_room.is_some()
+    }
+
     /// Whether it is being started or stopped.
     pub(crate) fn is_on_its_way(&self) -> bool {
         self.starting.is_some() || self.stopping
@@ -86,7 +98,7 @@ impl PluginView {
 
     /// Whether it is down and nothing goes on by itself that would change it.
     pub fn stays_down(&self) -> bool {
-        !self.takes_calls() && !self.is_on_its_way() && self.restart_at.is_none()
+        !self.answers() && !self.is_on_its_way() && self.restart_at.is_none()
     }
 
     /// Its manifest, if it can be read.
@@ -106,17 +118,22 @@ impl PluginView {
 
     /// What its worker announced; empty while it is not ready.
     pub fn tools(&self) -> Vec<&ToolInfo> {
-        self.worker.iter().flat_map(|worker| worker.tools().iter().map(|tool| &tool.info)).collect()
+        self.announcer().into_iter().flat_map(|worker| worker.tools().iter().map(|tool| &tool.info)).collect()
     }
 
     /// One of them, with its check of arguments; `None` also while it is not ready.
     pub fn tool(&self, name: &str) -> Option<&Tool> {
-        self.worker.as_ref()?.tools().get(name)
+        self.announcer()?.tools().get(name)
     }
 
-    /// Whether there is a worker, so that it is known which tools there are.
-    pub fn has_worker(&self) -> bool {
-        self.worker.is_some()
+    /// Whether it is known which tools there are.
+    pub fn knows_tools(&self) -> bool {
+        self.announcer().is_some()
+    }
+
+    /// Who said which tools there are.
+    fn announcer(&self) -> Option<&Worker> {
+        self.worker.as_ref().or(self.made_room.as_ref())
     }
 
     /// The names of its tools.

@@ -56,6 +56,9 @@ pub const TIMEOUT_SECONDS_MAX: u32 = 7 * 24 * 60 * 60;
 
 /// 16 TiB in MiB: above the largest machines.
 pub const MEMORY_MB_MAX: u64 = 16 * 1024 * 1024;
+/// Most memory that a manifest may say a plugin needs, in MiB: more than there is anywhere, so that what is asked for by
+/// mistake is told as too much by whoever knows the machine.
+pub const NEEDED_MB_MAX: u64 = 1_000_000_000_000;
 
 /// Calls that one worker may run at a time; the protocol's `CALLS_IN_FLIGHT_MAX`.
 pub const CONCURRENCY_MAX: u32 = 1024;

@@ -18,6 +18,7 @@ mod control;
 mod launch;
 pub mod limits;
 mod living;
+mod machine;
 mod memory;
 mod orphans;
 mod owner;
@@ -30,6 +31,7 @@ mod usage;
 
 pub use control::{Signal, Status};
 pub use launch::{LaunchError, LaunchSpec, Launcher};
+pub use machine::MachineMemory;
 pub use memory::{MemoryMode, MemorySample, MemoryWatch};
 pub use privacy::close_off;
 pub use proc::{Process, tree_of};

@@ -85,6 +85,7 @@ codes! {
     ResultNotSerializable BAD_GATEWAY "The result cannot be sent",
     HookFailed BAD_GATEWAY "The plugin's hook failed",
     PluginBusy TOO_MANY_REQUESTS "The plugin has too many calls",
+    ResourceShortage SERVICE_UNAVAILABLE "The plugin needs more memory than is free",
     PluginUnavailable SERVICE_UNAVAILABLE "The plugin takes no calls",
     PluginDisabled SERVICE_UNAVAILABLE "The plugin is disabled",
     StateConflict CONFLICT "The plugin's state does not allow this",

@@ -114,6 +114,7 @@ impl<W: Clone> Entry<W> {
                 self.restart_at = None;
                 self.unloaded = true;
                 self.reload = false;
+                self.is_wanted_down();
                 match &mut self.phase {
                     Phase::Idle => {}
                     Phase::Starting => self.abort_start(scene),

@@ -45,6 +45,8 @@ pub(crate) enum Then {
     Unload,
     /// A new incarnation that is started.
     Start,
+    /// A new incarnation that its next call starts.
+    Evicted,
 }
 
 /// Why a plugin is down, and what to do.
@@ -89,6 +91,9 @@ pub(crate) struct Entry<W> {
     pub(crate) history: VecDeque<Life>,
     pub(crate) activity: Arc<Activity>,
     pub(crate) output: Captured,
+    /// The worker that makes room for another instance, until there is another one or the plugin is down for another
+    /// reason: for what it said of its tools.
+    pub(crate) made_room: Option<W>,
     pub(crate) waiting: Vec<oneshot::Sender<()>>,
     begun_at: Timestamp,
 }
@@ -138,6 +143,7 @@ impl<W: Clone> Entry<W> {
             history: VecDeque::new(),
             activity: Arc::default(),
             output,
+            made_room: None,
             waiting: Vec::new(),
             begun_at: now.timestamp,
         }
@@ -188,6 +194,7 @@ impl<W: Clone> Entry<W> {
         }
         self.phase = Phase::Starting;
         self.unloaded = false;
+        self.hint = None;
         self.starting = Some("waiting for its turn".to_owned());
         let (dir, output) = (self.installed.dir.clone(), self.output.clone());
         let (config, unknown_keys) =
@@ -253,6 +260,7 @@ impl<W: Clone> Entry<W> {
     pub(super) fn broke(&mut self, event: PluginEvent, why: Why, ended: Ended, scene: &mut Scene<'_, W>) {
         let Ok(state) = self.state.next(event) else { return };
         self.state = state;
+        self.made_room = None;
         let healthy_for = self.ready_at.take().map(|at| scene.now.instant.saturating_duration_since(at));
         self.say(LogLevel::Error, &format!("it is {state}: {}", why.reason));
         self.reason = Some(cut(why.reason));

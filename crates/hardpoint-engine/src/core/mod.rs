@@ -9,6 +9,7 @@ mod config;
 #[cfg(test)]
 mod config_tests;
 mod entry;
+mod evict;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -121,7 +122,9 @@ pub(crate) enum Input<W> {
     /// A call ended with an exception.
     CallFailed { life: LifeId, tool: String, error: Box<JobError>, noted: oneshot::Sender<()> },
     /// A call of this life lacked resources, and is to be made again: its worker is to give back what it holds.
-    Renew(LifeId),
+    Renew { life: LifeId, done: oneshot::Sender<()> },
+    /// Another instance needs what the worker of this life holds; nothing happens if it has a call.
+    Evict { life: LifeId, needy: String, done: oneshot::Sender<()> },
     /// A worker without calls has given no sign of life for this long.
     Hung { life: LifeId, silent_for: Duration },
 }
@@ -235,7 +238,10 @@ impl<W: Clone> Core<W> {
                 }
                 self.effects.push(Effect::Tell(noted));
             }
-            Input::Renew(life) => self.of(&life, Entry::renew, now),
+            Input::Renew { life, done } => self.of(&life, |entry, scene| entry.renew(done, scene), now),
+            Input::Evict { life, needy, done } => {
+                self.of(&life, |entry, scene| entry.evict(&needy, done, scene), now);
+            }
             Input::Hung { life, silent_for } => {
                 self.of(&life, |entry, scene| entry.hung(silent_for, scene), now);
             }
@@ -362,6 +368,7 @@ impl<W: Clone> Entry<W> {
         self.ready_at = Some(scene.now.instant);
         self.times = Some(times);
         self.unloaded = false;
+        self.made_room = None;
         self.say(LogLevel::Info, "it is ready");
         let (life, activity) = (self.life(), Arc::clone(&self.activity));
         self.phase = Phase::Up(worker.clone());
@@ -421,6 +428,7 @@ impl<W: Clone> Entry<W> {
                         self.next_incarnation(Some("it was unloaded".to_owned()), scene);
                     }
                     Then::Start => self.start_anew(scene),
+                    Then::Evicted => self.evicted(scene),
                 }
             }
             phase @ (Phase::Idle | Phase::Starting) => self.phase = phase,
@@ -433,8 +441,9 @@ impl<W: Clone> Entry<W> {
         self.stop(Then::Rest, scene);
     }
 
-    fn renew(&mut self, scene: &mut Scene<'_, W>) {
+    fn renew(&mut self, done: oneshot::Sender<()>, scene: &mut Scene<'_, W>) {
         if matches!(self.phase, Phase::Up(_)) {
+            self.waiting.push(done);
             self.restarts += 1;
             self.say(LogLevel::Info, "a call lacked resources: it gets a fresh worker before the next try");
             self.stop(Then::Start, scene);

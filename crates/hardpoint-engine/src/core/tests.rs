@@ -1,6 +1,8 @@
 //! The registry against a world of numbered workers: whatever happens in whatever order, its word is true.
 
 mod reload;
+mod room;
+mod unload;
 
 use super::{Ask, Change, Core, Effect, Input, LifeId, Now, StartFailed, Started, Wish};
 use crate::catalog::Installed;
@@ -142,6 +144,7 @@ impl World {
             entry.ready_at.is_some(),
             "uptime counts exactly while it can be called"
         );
+        assert!(entry.ready_at.is_none() || entry.made_room.is_none() || !self.stopping.is_empty());
         assert!(entry.history.len() <= crate::limits::HISTORY_MAX);
         self.seen = (entry.incarnation, entry.state);
     }
@@ -235,6 +238,7 @@ enum Step {
     CallFails(Category),
     Hangs,
     Lacks,
+    MakesRoom,
     FoundAgain,
     FoundElsewhere,
     DiskTakes,
@@ -267,6 +271,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => category.prop_map(Step::CallFails),
         1 => Just(Step::Hangs),
         1 => Just(Step::Lacks),
+        2 => Just(Step::MakesRoom),
         1 => Just(Step::FoundAgain),
         1 => Just(Step::FoundElsewhere),
         4 => Just(Step::DiskTakes),
@@ -304,7 +309,8 @@ proptest! {
                 Step::Ends(reason) => world.worker_ends(reason),
                 Step::CallFails(category) => world.call_fails(category),
                 Step::Hangs => world.hangs(),
-                Step::Lacks => world.lives.last().cloned().into_iter().for_each(|(_, life)| world.input(Input::Renew(life))),
+                Step::Lacks => world.renew(),
+                Step::MakesRoom => world.evict(),
                 Step::FoundAgain => world.input(Input::Found(vec![installed("/plugins/ocr")])),
                 Step::FoundElsewhere => {
                     world.input(Input::Found(vec![installed("/plugins/ocr"), installed("/plugins/ocr-copy")]));
@@ -478,21 +484,4 @@ fn what_was_decided_happens_once_it_is_on_disk_and_never_if_it_is_refused() {
     assert!(told.iter_mut().all(|told| told.try_recv() == Ok(Ok(()))) && world.keeping.is_empty());
     let next = World::on(calm(), world.disk);
     assert!(!next.core.entries[NAME].enabled && next.starting.is_none(), "the next host starts it");
-}
-
-#[test]
-fn a_plugin_that_was_unloaded_is_not_started_by_the_next_host_until_it_is_loaded() {
-    let calm = || settings(RestartPolicy::UnlessStopped, FailOn::Fatal);
-    let mut world = World::new(calm());
-    world.start_ends_well();
-    world.ask(Ask::Unload);
-    let always = World::on(settings(RestartPolicy::Always, FailOn::Fatal), world.disk);
-    assert!(always.starting.is_some(), "always means always");
-    let mut next = World::on(calm(), world.disk);
-    next.pass(Duration::from_mins(10));
-    next.ask(Ask::Enable(true));
-    assert!(next.starting.is_none(), "it was not asked for");
-    next.ask(Ask::Load);
-    assert!(next.starting.is_some());
-    assert_eq!(next.disk, PluginFlags { enabled: Some(true), unloaded: false });
 }

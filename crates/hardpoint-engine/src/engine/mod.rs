@@ -10,8 +10,9 @@ use crate::call::Refusal;
 use crate::catalog::Catalog;
 use crate::core::{Ask, Input, LifeId, Wish};
 use crate::decisions::Decisions;
-use crate::limits::{COMMAND_QUEUE, INPUT_QUEUE, LOGS_PATIENCE, SETTLE_LOOK};
+use crate::limits::{COMMAND_QUEUE, INPUT_QUEUE, LOGS_PATIENCE, RENEW_PATIENCE, SETTLE_LOOK};
 use crate::logs::Logs;
+use crate::schedule::{self, Scheduler};
 use crate::settings::Settings;
 use crate::snapshot::{PluginView, Snapshot};
 use crate::start::Starter;
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     starter: Arc<Starter>,
     logs: Logs,
     pub(crate) settings: Settings,
+    pub(crate) scheduler: Scheduler,
 }
 
 #[derive(Debug)]
@@ -86,6 +88,7 @@ impl Engine {
     ) -> (Self, JoinHandle<()>) {
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
+        let (scheduler, wishes) = Scheduler::new(&settings.scheduler);
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::default(),
             commands,
@@ -96,12 +99,20 @@ impl Engine {
             starter: Arc::new(starter),
             logs: Logs::open(&settings.logs),
             settings: settings.clone(),
+            scheduler,
         });
+        let engine = Self { shared: Arc::clone(&shared) };
+        let scheduler = schedule::Turns::new(engine.clone(), settings.scheduler.clone(), wishes);
         let mut turns = Loop::new(Arc::clone(&shared), settings, decisions);
         // Before anybody can look, so that no plugin is ever unknown.
         turns.take(Input::Found(catalog.iter().cloned().collect()));
-        let handle = tokio::spawn(turns.run(command_queue, input_queue));
-        (Self { shared }, handle)
+        let handle = tokio::spawn(async move {
+            tokio::select! {
+                () = turns.run(command_queue, input_queue) => {}
+                never = scheduler.run() => match never {},
+            }
+        });
+        (engine, handle)
     }
 
     /// All plugins, as they are now. Never waits.
@@ -159,10 +170,15 @@ impl Engine {
         Ok(Answer { plugin: self.plugin(name)?, done })
     }
 
-    /// Lets a plugin have a fresh worker, if it still has the one of this incarnation; its calls end first.
-    pub(crate) fn renew(&self, plugin: String, incarnation: u64) {
+    /// Lets a plugin have a fresh worker, if it still has the one of this incarnation; its calls end first. Returns when
+    /// it is up, or cannot be.
+    pub(crate) async fn renew(&self, plugin: String, incarnation: u64) {
+        let (done, renewed) = oneshot::channel();
         // A host that is too busy to hear it has a retry without it.
-        let _ = self.command(Input::Renew(LifeId { plugin, incarnation }));
+        if self.command(Input::Renew { life: LifeId { plugin, incarnation }, done }).is_ok() {
+            // Dropped when it has another one already.
+            let _ = tokio::time::timeout(RENEW_PATIENCE, renewed).await;
+        }
     }
 
     /// Takes no calls and no verbs any more.
@@ -220,6 +236,11 @@ impl Engine {
         let (wish, (_, done, _)) = wish(plugin, ask);
         self.command(Input::Asked(wish))?;
         Ok(tokio::time::timeout(patience, done).await.is_ok())
+    }
+
+    /// The same for whoever does not want to know.
+    pub(crate) fn wish_without_waiting(&self, plugin: &str, ask: Ask) -> Result<(), Refusal> {
+        self.command(Input::Asked(wish(plugin, ask).0))
     }
 
     /// Where the secrets of plugins are kept.

@@ -257,6 +257,7 @@ fn view(entry: &Entry<Worker>, enforcer: MemoryEnforcer) -> PluginView {
         history: entry.history.iter().cloned().collect(),
         times: entry.times,
         worker: entry.phase.worker().cloned(),
+        made_room: entry.made_room.clone(),
         activity: Arc::clone(&entry.activity),
         output: entry.output.clone(),
         config: Arc::clone(&entry.configuration.view),

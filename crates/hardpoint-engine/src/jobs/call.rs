@@ -7,10 +7,12 @@ use super::fold::check_output;
 use super::limits::{ITEMS_BYTES_MAX, ITEMS_MAX};
 use super::outputs::Outputs;
 use super::progress::Coalesced;
+use super::rooms::Rooms;
 use super::usage::Meter;
 use super::{Down, Place, Reply, Until, values};
 use crate::call::{CallFailure, CallStep, Done, Refusal, RunningCall};
 use crate::engine::Engine;
+use crate::schedule::Permit;
 use hardpoint_model::job::{EventKind, JobId};
 use hardpoint_model::{Category, ExitReason, JobError, PluginState};
 use hardpoint_store::Output;
@@ -18,6 +20,7 @@ use hardpoint_supervisor::{CallRequest, Note};
 use hardpoint_wire::{Blob, JobRef, Payload};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -48,7 +51,7 @@ impl Stops {
 }
 
 /// How many stages an instance can run at once, or why it can run none now.
-pub(super) fn places(engine: &Engine, instance: &str) -> Result<Place, Down> {
+pub(super) fn places(engine: &Engine, rooms: &mut Rooms, instance: &str) -> Result<Place, Down> {
     let down = |reason| Down { reason, until: Until::Wanted };
     let Ok(plugin) = engine.plugin(instance) else {
         return Err(down(format!("there is no plugin `{instance}` now")));
@@ -56,7 +59,7 @@ pub(super) fn places(engine: &Engine, instance: &str) -> Result<Place, Down> {
     if !plugin.is_enabled() {
         return Err(down(format!("plugin `{instance}` is disabled")));
     }
-    if !plugin.takes_calls() {
+    if !plugin.answers() {
         let broken =
             plugin.stays_down() && matches!(plugin.state(), PluginState::Failed | PluginState::Unavailable);
         let until = match (broken, plugin.stays_down()) {
@@ -65,6 +68,14 @@ pub(super) fn places(engine: &Engine, instance: &str) -> Result<Place, Down> {
             (false, false) => Until::Soon,
         };
         return Err(Down { reason: Refusal::of(&plugin).to_string(), until });
+    }
+    rooms.look(engine, &plugin)?;
+    if plugin.rests() {
+        if plugin.starting().is_none() {
+            engine.start_waking(instance);
+        }
+        let reason = format!("plugin `{instance}` had made room for another and is started again");
+        return Err(Down { reason, until: Until::Soon });
     }
     let stages_max = plugin.manifest().map_or(1, |manifest| manifest.limits.concurrency);
     Ok(Place { stages_max, incarnation: plugin.incarnation })
@@ -93,24 +104,34 @@ impl Broke {
 }
 
 /// Calls the tool, and tells the loop of its progress and its end.
-pub(super) async fn run(host: Host, called: Called, stop: oneshot::Receiver<()>) {
+pub(super) async fn run(
+    host: Host,
+    called: Called,
+    permit: Option<Arc<Permit>>,
+    stop: oneshot::Receiver<()>,
+) {
     let (job, attempt) = (called.job, called.attempt);
     let plugin = called.plugin.to_string();
-    let (result, forced) = match attempt_it(&host, called, stop).await {
+    let (result, forced) = match attempt_it(&host, called, permit, stop).await {
         Ok(output) => (Ok(output), false),
         Err(Broke { error, forced }) => (Err(Box::new(error.of_plugin(&plugin))), forced),
     };
     let _ = host.inputs.send(Input::Ended { job, attempt, result, forced }).await;
 }
 
-async fn attempt_it(host: &Host, called: Called, stop: oneshot::Receiver<()>) -> Result<Box<Output>, Broke> {
+async fn attempt_it(
+    host: &Host,
+    called: Called,
+    permit: Option<Arc<Permit>>,
+    stop: oneshot::Receiver<()>,
+) -> Result<Box<Output>, Broke> {
     let instance = called.plugin.to_string();
     let args = arguments(host, &called, &instance).await?;
     let mut request = CallRequest::new(&called.tool, args);
     request.timeout = called.timeout;
     request.job =
         Some(JobRef { job_id: called.job.to_string(), stage: called.stage, attempt: called.attempt });
-    let call = host.engine.begin(&instance, request).await.map_err(failed)?;
+    let call = host.engine.begin_with(&instance, request, permit).await.map_err(failed)?;
     let mut running = Running {
         host,
         meter: Meter::new(&host.engine, call.pid(), host.snapshot_every),
@@ -220,6 +241,7 @@ fn failed(failure: CallFailure) -> Broke {
                 forced,
             }
         }
+        CallFailure::Refused(Refusal::NoRoom(shortage)) => Broke::of(shortage.to_job_error()),
         CallFailure::Refused(refusal) => {
             let broken = matches!(
                 &refusal,

@@ -18,6 +18,7 @@ mod outputs;
 mod pipelines;
 mod progress;
 mod retention;
+mod rooms;
 mod settings;
 mod submission;
 mod turns;
@@ -36,6 +37,7 @@ pub use submission::{Submission, SubmitError, Work};
 
 use self::core::{Core, Input, Now};
 use crate::engine::Engine;
+use hardpoint_model::JobError;
 use hardpoint_model::job::{Event, Job, JobId};
 use hardpoint_store::{JobFilter, Page, Statistics, Store, StoreError};
 use hardpoint_wire::Payload;
@@ -60,22 +62,33 @@ pub(crate) struct Place {
 }
 
 /// Why an instance can run nothing now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Down {
     /// In one sentence.
     pub(crate) reason: String,
     pub(crate) until: Until,
 }
 
+impl Down {
+    /// It will be known in a moment whether it is.
+    fn unclear() -> Self {
+        Self { reason: String::new(), until: Until::Clear }
+    }
+}
+
 /// How long an instance stays down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Until {
+    /// It is being found out whether it is; nobody need be told.
+    Clear,
     /// It is on its way up.
     Soon,
     /// It broke, and comes back when somebody brings it up.
     Mended,
     /// Somebody wants it so.
     Wanted,
+    /// The first stage that waits cannot begin, for this reason; the others may.
+    Refused(Box<JobError>),
 }
 
 /// The way back to whoever asked.

@@ -5,10 +5,12 @@
 use super::call::{self, Stops};
 use super::core::{Called, Core, Effect, Input, JobRefusal, Now, Told, Written};
 use super::limits::{TICK, WRITES_IN_FLIGHT_MAX};
+use super::rooms::Rooms;
 use super::{Ask, Reply, Shared};
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use hardpoint_model::job::{Event, JobId};
 use hardpoint_store::{Committed, Op, StoreError};
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub(super) struct Loop {
     /// In the order in which they were sent, which is the order in which the store answers.
     writes: FuturesOrdered<Write>,
     stops: Stops,
+    rooms: RefCell<Rooms>,
     tasks: JoinSet<()>,
 }
 
@@ -40,7 +43,8 @@ impl Now {
 impl Loop {
     pub(super) fn new(host: call::Host, shared: Arc<Shared>, core: Core<Reply>) -> Self {
         let (writes, stops, tasks) = (FuturesOrdered::new(), Stops::default(), JoinSet::new());
-        Self { host, shared, core, writes, stops, tasks }
+        let rooms = RefCell::new(Rooms::new());
+        Self { host, shared, core, writes, stops, rooms, tasks }
     }
 
     /// Runs until it is told to stop and everything that was decided is on disk, or the disk has had its time.
@@ -69,6 +73,7 @@ impl Loop {
                     }
                 },
                 Some(input) = inputs.recv(), if may_take => self.take(input),
+                () = self.rooms.get_mut().changed() => self.take(Input::Tick),
                 Some(_) = self.tasks.join_next() => {}
                 _ = tick.tick() => self.take(Input::Tick),
             }
@@ -88,7 +93,9 @@ impl Loop {
             self.stops.forget(*job);
         }
         let engine = &self.host.engine;
-        self.core.on(input, &|instance: &str| call::places(engine, instance), Now::read());
+        let places = |instance: &str| call::places(engine, &mut self.rooms.borrow_mut(), instance);
+        self.core.on(input, &places, Now::read());
+        self.rooms.get_mut().keep(|instance| self.core.concerns(instance));
         // What one input leads to is written with one wait for the disk: the end of a stage and the beginning of the next.
         let mut writes = Vec::new();
         for effect in self.core.take_effects() {
@@ -105,7 +112,9 @@ impl Loop {
             Effect::Start(called) => self.start(*called),
             Effect::Stop { job } => self.stops.stop(job),
             Effect::Reload { job, plugin } => self.reload(job, plugin),
-            Effect::Renew { plugin, incarnation } => self.host.engine.renew(plugin, incarnation),
+            Effect::Renew { plugin, incarnation, error } => {
+                self.rooms.get_mut().renew(&self.host.engine, plugin, incarnation, *error);
+            }
             Effect::Over { job } => self.host.outputs.forget(job),
             Effect::Publish(events) => self.publish(events),
             Effect::Tell(told) => tell(told),
@@ -122,7 +131,8 @@ impl Loop {
 
     fn start(&mut self, called: Called) {
         let stop = self.stops.begin(called.job);
-        self.tasks.spawn(call::run(self.host.clone(), called, stop));
+        let permit = self.rooms.get_mut().permit(&called.plugin.to_string());
+        self.tasks.spawn(call::run(self.host.clone(), called, permit, stop));
     }
 
     fn reload(&mut self, job: JobId, plugin: String) {

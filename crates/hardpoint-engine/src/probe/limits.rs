@@ -7,6 +7,8 @@ pub(crate) const DRIVER_LIMIT: Duration = Duration::from_secs(5);
 /// How long one answer of the driver serves everybody: twenty plugins that start together ask once. Longer
 /// than both limits of a driver that hangs, so that its hang is waited for once.
 pub(crate) const DRIVER_KEPT: Duration = Duration::from_secs(15);
+/// How old figures of the driver may be for whoever counts what is free.
+pub(crate) const FIGURES_KEPT: Duration = Duration::from_millis(500);
 /// Devices of one machine that are listed.
 pub(crate) const DEVICES_MAX: u32 = 64;
 /// Time to import torch and to ask it: 2 s from a warm disk, half a minute from a cold network disk.

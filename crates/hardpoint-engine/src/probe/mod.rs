@@ -14,8 +14,8 @@ mod programs;
 mod subject;
 
 pub use ask::Silence;
-pub(crate) use gpu::share_of as gpu_share_of;
 pub use gpu::{DRIVER_ARGUMENT, Device, DriverFacts, DriverTrouble, driver_main};
+pub(crate) use gpu::{driver_now as gpus_now, share as gpu_share, share_of as gpu_share_of};
 
 pub(crate) use installed::{described, installed};
 

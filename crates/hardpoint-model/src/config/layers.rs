@@ -76,7 +76,7 @@ impl Loaded {
         let value = serde_json::to_value(&self.config).unwrap_or_default();
         let mut leaves = BTreeMap::new();
         flatten(&value, "", &mut leaves);
-        for optional in ["data_dir", "plugins_dir", "http.requests_per_second"] {
+        for optional in ["data_dir", "plugins_dir", "http.requests_per_second", "scheduler.memory_mb"] {
             leaves.entry(optional.to_owned()).or_insert(Value::Null);
         }
         let entry = |(key, value): (String, Value)| Entry { origin: self.origin(&key), key, value };

@@ -12,6 +12,7 @@ mod formats;
 mod layers;
 mod names;
 mod parse;
+mod scheduler;
 mod text;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use crate::seconds::Seconds;
 
 pub use layers::{Entry, Loaded, Origin};
 pub use parse::{ConfigFile, Flag, Sources, load, schema};
+pub use scheduler::{Scheduler, SchedulerPolicy};
 
 /// How a host is set up. Every key may be left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +66,8 @@ pub struct Config {
     pub load: Load,
     /// How the host ends.
     pub stop: Stop,
+    /// Which calls begin when memory is short.
+    pub scheduler: Scheduler,
     /// How jobs are treated.
     pub jobs: Jobs,
     /// Which events are kept.
@@ -272,6 +276,7 @@ impl Default for Config {
             health: Health::default(),
             load: Load::default(),
             stop: Stop::default(),
+            scheduler: Scheduler::default(),
             jobs: Jobs::default(),
             events: Events::default(),
             logs: Logs::default(),

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::requirement::{parse_versions, split_name};
+use crate::limits::NEEDED_MB_MAX;
 use crate::suggest::quoted;
 
 /// What must be there before the plugin can start.
@@ -18,6 +19,14 @@ use crate::suggest::quoted;
 pub struct Needs {
     /// Whether the plugin cannot work without a usable GPU.
     pub requires_gpu: bool,
+    /// Memory of the machine that the plugin needs while it works, in MiB. A scheduler other than `permissive` lets no call begin without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = NEEDED_MB_MAX))]
+    pub min_system_ram_mb: Option<u64>,
+    /// Memory of a GPU that the plugin needs while it works, in MiB; of the same kind, for plugins that require a GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = NEEDED_MB_MAX))]
+    pub min_gpu_vram_mb: Option<u64>,
     /// Packages that must be importable: import names or distribution names, with versions if you like: `cv2`, `torch>=2.4`.
     #[schemars(length(max = 256))]
     pub dependencies: Vec<Dependency>,

@@ -90,6 +90,18 @@ impl Group {
         }
     }
 
+    /// What it allows, and how much of that is in use and could not be given back at once; `None`: as much as there is.
+    fn confines(&self) -> Option<(u64, u64)> {
+        let (limit, used, cache) = if self.v2 {
+            ("memory.max", "memory.current", "inactive_file")
+        } else {
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        };
+        // `max` is no number, and the root of version 2 has no such file.
+        let limit = fs::read_to_string(self.path.join(limit)).ok()?.trim().parse().ok()?;
+        Some((limit, self.number(used).saturating_sub(self.field("memory.stat", cache))))
+    }
+
     fn number(&self, file: &str) -> u64 {
         fs::read_to_string(self.path.join(file)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
@@ -143,6 +155,19 @@ pub(super) fn places() -> Vec<(MemoryMode, Option<&'static str>)> {
     let read = |file| fs::read_to_string(file).unwrap_or_default();
     let modes = candidates(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
     modes.into_iter().map(|mode| (mode.clone(), obstacle(&mode))).collect()
+}
+
+/// What each group that this process is in allows, and how much of that is in use and could not be given back at once.
+pub(super) fn confinements() -> Vec<(u64, u64)> {
+    let read = |file| fs::read_to_string(file).unwrap_or_default();
+    let modes = candidates(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+    let is_group = |group: &&Path| group.join("cgroup.procs").exists();
+    // A group cannot have more than those above it. In a container its path may be that outside, of which only an end is there.
+    let groups = modes.iter().filter_map(parent_of).flat_map(|(folder, v2)| {
+        let within = folder.ancestors().skip_while(move |group| !is_group(group)).take_while(is_group);
+        within.map(move |group| Group { path: group.to_owned(), v2, limit_bytes: 0 })
+    });
+    groups.filter_map(|group| group.confines()).collect()
 }
 
 fn obstacle(mode: &MemoryMode) -> Option<&'static str> {

@@ -127,6 +127,11 @@ impl MemoryWatch {
     }
 }
 
+/// What each group that this process is confined to allows, and how much of that is taken, in bytes.
+pub(crate) fn confinements() -> Vec<(u64, u64)> {
+    cgroup::confinements()
+}
+
 fn oom_kills_on_machine() -> Option<u64> {
     let vmstat = std::fs::read_to_string("/proc/vmstat").ok()?;
     vmstat.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()

@@ -13,7 +13,6 @@ use aide::openapi::Operation;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use hardpoint_engine::{PluginView, Refusal};
-use hardpoint_model::PluginState;
 use hardpoint_model::limits::PIPELINE_STAGES_MAX;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -152,7 +151,7 @@ pub(super) fn plugin(app: &App, name: &str) -> Result<Arc<PluginView>, Problem> 
 fn check_up(plugin: &PluginView) -> Result<(), Problem> {
     let refusal = if !plugin.is_enabled() {
         Refusal::Disabled(plugin.name.clone())
-    } else if matches!(plugin.state(), PluginState::Initialized | PluginState::Running) {
+    } else if plugin.answers() {
         return Ok(());
     } else {
         let step = plugin.starting().map(|step| format!("`{}` is starting: {step}", plugin.name));

@@ -83,7 +83,7 @@ async fn wanted(app: &App, plugin: &str, mut message: Map<String, Value>) -> Res
     };
     let view = app.engine.plugin(plugin).map_err(|refusal| refusal.to_string())?;
     // Of a plugin that is down nobody knows the tools; the call says why it is.
-    if let Some(unknown) = tools.iter().find(|tool| view.has_worker() && view.tool(tool).is_none()) {
+    if let Some(unknown) = tools.iter().find(|tool| view.knows_tools() && view.tool(tool).is_none()) {
         let known = view.tool_names();
         return Err(format!("Tool '{unknown}' not found in plugin '{plugin}'. Available: {known:?}"));
     }

@@ -14,7 +14,6 @@ use axum::extract::State;
 use axum::http::Request;
 use axum::response::Response;
 use hardpoint_engine::PluginView;
-use hardpoint_model::PluginState;
 use hardpoint_wire::Payload;
 use serde_json::{Map, Value, json};
 
@@ -69,8 +68,9 @@ fn list(app: &App) -> Value {
 }
 
 fn takes_calls(plugin: &PluginView) -> bool {
-    let up = matches!(plugin.state(), PluginState::Initialized | PluginState::Running);
-    up && plugin.is_enabled() && plugin.tools().into_iter().any(|tool| works_on(plugin, tool, Medium::Image))
+    plugin.answers()
+        && plugin.is_enabled()
+        && plugin.tools().into_iter().any(|tool| works_on(plugin, tool, Medium::Image))
 }
 
 async fn called(app: &App, mut params: Map<String, Value>) -> Result<Value, RpcError> {

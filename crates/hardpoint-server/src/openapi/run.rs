@@ -17,7 +17,7 @@ The answer is one document; for a streaming tool it holds the `items` too, up to
 `Accept: application/x-ndjson` or `text/event-stream` items, progress and log lines come as they happen; the last \
 event is `result` or `error`. A caller who goes away cancels the call.";
 
-const FAILURES: [Code; 26] = [
+const FAILURES: [Code; 27] = [
     Code::BadPath,
     Code::PluginNotFound,
     Code::ToolNotFound,
@@ -39,6 +39,7 @@ const FAILURES: [Code; 26] = [
     Code::MemoryLimitExceeded,
     Code::WorkerCrashed,
     Code::ResultNotSerializable,
+    Code::ResourceShortage,
     Code::PluginUnavailable,
     Code::PluginDisabled,
     Code::HostBusy,

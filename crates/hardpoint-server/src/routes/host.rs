@@ -98,11 +98,13 @@ pub(super) fn ready_docs(op: TransformOperation) -> TransformOperation {
 
 fn reasons(snapshot: &Snapshot, draining: bool) -> Vec<String> {
     let stopping = draining.then(|| "the host is stopping".to_owned());
-    let of_plugins = snapshot.plugins.values().filter_map(|plugin| reason(&plugin.health()));
+    let of_plugins =
+        snapshot.plugins.values().filter_map(|plugin| reason(&plugin.health(), plugin.answers()));
     stopping.into_iter().chain(of_plugins).collect()
 }
 
-fn reason(health: &PluginHealth) -> Option<String> {
+/// `answers`: a call of it is taken, if only after it has been started again.
+fn reason(health: &PluginHealth, answers: bool) -> Option<String> {
     if !health.enabled {
         return None;
     }
@@ -114,7 +116,7 @@ fn reason(health: &PluginHealth) -> Option<String> {
         }
         PluginState::Loaded | PluginState::Initialized | PluginState::Running => {}
     }
-    if let Some(step) = &health.starting {
+    if let Some(step) = health.starting.as_ref().filter(|_| !answers) {
         return Some(format!("plugin `{name}` is starting: {step}"));
     }
     match health.liveness {

@@ -59,6 +59,7 @@ pub(crate) fn problem(name: &str, refusal: &Refusal) -> Problem {
         }
         Refusal::HostBusy => refused(refusal, Code::HostBusy),
         Refusal::Stopping => refused(refusal, Code::HostStopping),
+        Refusal::NoRoom(_) => refused(refusal, Code::ResourceShortage),
         Refusal::Store(_) => refused(refusal, of_refusal(refusal)),
         // Somebody else stopped or restarted it meanwhile.
         Refusal::Hook(error) if lost(error) => {

@@ -24,7 +24,7 @@ pub(crate) fn check<'p>(
     tool: &str,
     args: &Value,
 ) -> Result<Option<&'p Tool>, Box<Misfit>> {
-    if !plugin.has_worker() {
+    if !plugin.knows_tools() {
         return Ok(None);
     }
     let Some(found) = plugin.tool(tool) else { return Err(Box::new(no_such_tool(plugin, tool))) };

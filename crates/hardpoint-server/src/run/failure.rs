@@ -43,12 +43,17 @@ impl Subject {
         let (error_type, category) = match refusal {
             Refusal::UnknownPlugin { .. } => ("PluginNotFound", Category::UserInput),
             Refusal::NotReady { .. } | Refusal::Disabled(_) => ("PluginUnavailable", Category::Transient),
+            Refusal::NoRoom(_) => ("ResourceError", Category::Resource),
             Refusal::Busy(_) | Refusal::HostBusy => ("Busy", Category::Transient),
             Refusal::Stopping => ("HostStopping", Category::Transient),
             Refusal::Hook(_) => ("HookFailed", Category::Fatal),
             Refusal::Store(_) => ("StoreUnavailable", Category::Transient),
         };
-        self.failed_run(refused(refusal, code), error_type, category)
+        let mut run = self.failed_run(refused(refusal, code), error_type, category);
+        if let Refusal::NoRoom(shortage) = refusal {
+            run.resource_shortfall = Some(shortage.shortfall());
+        }
+        run
     }
 
     fn broke(&self, failed: CallFailed) -> Box<FailedRun> {
@@ -138,6 +143,7 @@ pub(crate) fn refused(refusal: &Refusal, code: Code) -> Problem {
     match refusal {
         Refusal::NotReady { hint, retry_after, .. } => problem.hint(hint.clone()).retry_after(*retry_after),
         Refusal::Disabled(name) => problem.hint(format!("enable it: `POST /v1/plugins/{name}/enable`")),
+        Refusal::NoRoom(shortage) => problem.hint(shortage.hint()).retry_after(shortage.retry_after()),
         Refusal::Busy(_) | Refusal::HostBusy => problem.hint("try again in a moment").retry_after(Some(BUSY)),
         Refusal::UnknownPlugin { .. } => problem.hint("`GET /v1/plugins` lists every plugin"),
         Refusal::Store(error) => problem.hint(error.hint()).retry_after(Some(STORE_RETRY_AFTER)),

@@ -37,6 +37,7 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Code {
         Refusal::UnknownPlugin { .. } => Code::PluginNotFound,
         Refusal::NotReady { .. } => Code::PluginUnavailable,
         Refusal::Disabled(_) => Code::PluginDisabled,
+        Refusal::NoRoom(_) => Code::ResourceShortage,
         Refusal::Busy(_) => Code::PluginBusy,
         Refusal::HostBusy => Code::HostBusy,
         Refusal::Stopping => Code::HostStopping,

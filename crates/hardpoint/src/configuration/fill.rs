@@ -2,7 +2,7 @@
 
 use hardpoint_engine::jobs::{EventsKept, JobSettings, OutputsKept};
 use hardpoint_engine::logs::LogSettings;
-use hardpoint_engine::{PluginSettings, Settings};
+use hardpoint_engine::{PluginSettings, SchedulerSettings, Settings};
 use hardpoint_model::Config;
 use hardpoint_model::config::PluginConfig;
 use hardpoint_model::plugin_config::UnknownKeys;
@@ -37,6 +37,12 @@ pub(crate) fn engine_settings(config: &Config) -> Settings {
             files: config.logs.files,
         },
         drift_detection: config.drift_detection,
+        scheduler: SchedulerSettings {
+            policy: config.scheduler.policy,
+            wait: config.scheduler.wait_seconds.as_duration(),
+            memory_bytes: config.scheduler.memory_mb.map(|mb| mb << 20),
+            evicts: config.scheduler.evict,
+        },
         plugins: plugins.collect(),
     }
 }

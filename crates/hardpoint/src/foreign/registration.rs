@@ -2,6 +2,7 @@
 
 use super::cjm;
 use super::limits::{MEMORY_FACTOR, MEMORY_MB_MIN, STARTUP_SECONDS};
+use hardpoint_model::limits::{MEMORY_MB_MAX, NEEDED_MB_MAX};
 use hardpoint_model::manifest::is_variable_name;
 use hardpoint_model::platform;
 use serde::Deserialize;
@@ -39,6 +40,8 @@ pub(crate) struct Registration {
     pub(crate) environment: PathBuf,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) requires_gpu: bool,
+    pub(crate) min_gpu_vram_mb: Option<u64>,
+    pub(crate) min_system_ram_mb: Option<u64>,
     pub(crate) platforms: Vec<String>,
     pub(crate) memory_mb: u64,
     pub(crate) startup_seconds: u32,
@@ -58,6 +61,7 @@ impl Registration {
         let mut warnings = Vec::new();
         let is_true = |name| manifest.resource(name).and_then(Value::as_bool) == Some(true);
         let number = |name| manifest.resource(name).and_then(Value::as_u64);
+        let needed = |name| number(name).filter(|mb| (1..=NEEDED_MB_MAX).contains(mb));
         let memory = number("min_system_ram_mb").unwrap_or(0).saturating_mul(MEMORY_FACTOR);
         let (variables, refused): (BTreeMap<_, _>, BTreeMap<_, _>) =
             manifest.variables().into_iter().partition(|(name, _)| is_variable_name(name));
@@ -83,8 +87,10 @@ impl Registration {
             environment: PathBuf::from(manifest.python()),
             variables,
             requires_gpu: is_true("requires_gpu"),
+            min_gpu_vram_mb: needed("min_gpu_vram_mb"),
+            min_system_ram_mb: needed("min_system_ram_mb"),
             platforms,
-            memory_mb: memory.max(MEMORY_MB_MIN),
+            memory_mb: memory.clamp(MEMORY_MB_MIN, MEMORY_MB_MAX),
             startup_seconds: STARTUP_SECONDS,
             schema_hash: manifest.schema_hash().map(str::to_owned),
             foreign: Some(manifest),
@@ -107,6 +113,8 @@ pub(crate) fn of_entry_point(found: &Found, environment: &Path, shared: bool) ->
         environment: environment.to_owned(),
         variables: BTreeMap::new(),
         requires_gpu: false,
+        min_gpu_vram_mb: None,
+        min_system_ram_mb: None,
         platforms: Vec::new(),
         memory_mb: MEMORY_MB_MIN,
         startup_seconds: STARTUP_SECONDS,

@@ -81,7 +81,7 @@ impl Known<'_> {
             let message = format!("{}: plugin `{wanted}` is disabled", self.name());
             return Some(self.mistake("plugin", message, format!("`hardpoint plugin enable {wanted}`")));
         }
-        if plugin.has_worker() && plugin.tool(tool).is_none() {
+        if plugin.knows_tools() && plugin.tool(tool).is_none() {
             let message = format!("{}: plugin `{wanted}` has no tool `{tool}`", self.name());
             return Some(self.mistake("tool", message, format!("it has {}", listed(&plugin.tool_names()))));
         }

@@ -5,7 +5,7 @@
 use super::batches::Purpose;
 use super::live::At;
 use super::{Core, Effect, Now};
-use crate::jobs::{Places, Until};
+use crate::jobs::{Down, Places, Until};
 use hardpoint_model::job::{CancelPhase, EventKind, JobChange, JobId, JobStatus};
 use hardpoint_model::{Category, JobError};
 use hardpoint_store::{Op, Output};
@@ -86,8 +86,11 @@ impl<R> Core<R> {
         let until = now.instant + wait;
         live.at = At::Delayed(until);
         self.queues.delay(until, id);
-        let renew = (error.category == Category::Resource && !is_not_begun(error))
-            .then(|| Effect::Renew { plugin: live.instance(), incarnation: live.incarnation });
+        let renew = (error.category == Category::Resource && !is_not_begun(error)).then(|| Effect::Renew {
+            plugin: live.instance(),
+            incarnation: live.incarnation,
+            error: Box::new(error.clone()),
+        });
         self.write(ops, renew.into_iter().collect(), Purpose::Fact, now);
     }
 
@@ -114,14 +117,18 @@ impl<R> Core<R> {
     }
 
     /// Its stage waits for a plugin that nobody will bring up.
-    pub(super) fn give_up(&mut self, id: JobId, reason: &str, now: Now) {
+    pub(super) fn give_up(&mut self, id: JobId, down: Down, now: Now) {
         let Some(live) = self.jobs.get(&id) else { return };
         let (instance, key) = (live.instance(), live.key());
         self.queues.remove(&instance, &key);
         // Why it has to be tried again says more than that it cannot be.
         let tried = live.stage().and_then(|stage| stage.error.clone());
-        let error =
-            tried.unwrap_or_else(|| JobError::new(Category::Fatal, NOT_BEGUN, reason).of_plugin(&instance));
+        let error = tried.unwrap_or_else(|| match down.until {
+            Until::Refused(error) => *error,
+            Until::Clear | Until::Soon | Until::Mended | Until::Wanted => {
+                JobError::new(Category::Fatal, NOT_BEGUN, down.reason).of_plugin(&instance)
+            }
+        });
         self.fail(id, &error, Vec::new(), now);
     }
 

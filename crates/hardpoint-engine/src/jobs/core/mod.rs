@@ -28,7 +28,7 @@ pub(crate) use told::{Called, Effect, Input, Now, Resumed, Told, Written};
 use crate::jobs::limits::{ARGS_KEPT_BYTES_MAX, STARTS_PER_TURN};
 use crate::jobs::settings::{JobSettings, WhenDown};
 use crate::jobs::values::size;
-use crate::jobs::{Places, Until};
+use crate::jobs::{Down, Places, Until};
 use batches::{Batch, Batches, Purpose};
 pub(in crate::jobs) use ends::NOT_BEGUN;
 use hardpoint_model::job::{EventKind, Job, JobId, JobStatus, NewEvent, NewJob};
@@ -202,7 +202,8 @@ impl<R> Core<R> {
         let (mut reasons, mut hopeless) = (Vec::new(), Vec::new());
         for (id, down) in std::mem::take(&mut turn.heads) {
             match down {
-                Some(down) if self.is_hopeless(id, down.until) => hopeless.push((id, down.reason)),
+                Some(down) if self.is_hopeless(id, &down.until) => hopeless.push((id, down)),
+                Some(Down { until: Until::Clear, .. }) => {}
                 down => {
                     let reason = down.map(|down| down.reason);
                     reasons.extend(self.jobs.get_mut(&id).and_then(|live| live.block(reason, now)));
@@ -212,8 +213,8 @@ impl<R> Core<R> {
         if !reasons.is_empty() {
             self.write(reasons, Vec::new(), Purpose::Fact, now);
         }
-        for (id, reason) in hopeless {
-            self.give_up(id, &reason, now);
+        for (id, down) in hopeless {
+            self.give_up(id, down, now);
         }
         for started in 0..=STARTS_PER_TURN {
             if self.queues.running() >= self.settings.running_max {
@@ -231,10 +232,11 @@ impl<R> Core<R> {
 
     /// Whether a stage that waits for a plugin is not worth waiting for. One that has failed has a truer end than to wait
     /// for a plugin that is broken: more often than not it is what broke it.
-    fn is_hopeless(&self, id: JobId, until: Until) -> bool {
+    fn is_hopeless(&self, id: JobId, until: &Until) -> bool {
         let has_failed = || self.jobs.get(&id).is_some_and(Live::has_failed);
         match (until, self.settings.when_down) {
-            (Until::Soon, _) => false,
+            (Until::Clear | Until::Soon, _) => false,
+            (Until::Refused(_), _) => true,
             (Until::Mended | Until::Wanted, WhenDown::Fail) => true,
             (Until::Mended, WhenDown::Wait) => has_failed(),
             (Until::Wanted, WhenDown::Wait) => false,
@@ -350,6 +352,11 @@ impl<R> Core<R> {
         self.force_overdue_cancellations(now);
         // Plugins come and go without an input.
         self.look = true;
+    }
+
+    /// Whether a stage waits for this instance, or runs on it.
+    pub(crate) fn concerns(&self, instance: &str) -> bool {
+        self.queues.concern(instance)
     }
 
     /// Nothing more will happen to it.

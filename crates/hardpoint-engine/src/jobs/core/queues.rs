@@ -73,6 +73,11 @@ impl Queues {
         if *until > now { None } else { self.delayed.pop_first().map(|(_, job)| job) }
     }
 
+    /// Whether somebody waits for this instance, or runs there.
+    pub(super) fn concern(&self, instance: &str) -> bool {
+        self.by_instance.contains_key(instance)
+    }
+
     pub(super) fn running(&self) -> usize {
         self.running
     }

@@ -101,10 +101,12 @@ impl World {
 
     fn input(&mut self, input: Input<u64>) {
         let down = if self.calm { PLUGINS.len() as u64 } else { self.chance.next(8) };
-        let until = [Until::Soon, Until::Mended, Until::Wanted][self.chance.index(3)];
+        let no_room = Box::new(JobError::new(Category::Resource, "ResourceError", "no room"));
+        let ways = [Until::Soon, Until::Mended, Until::Wanted, Until::Clear, Until::Refused(no_room)];
+        let until = &ways[self.chance.index(ways.len())];
         let places = |plugin: &str| {
             if PLUGINS.iter().position(|known| *known == plugin) == usize::try_from(down).ok() {
-                return Err(Down { reason: format!("{plugin} is down"), until });
+                return Err(Down { reason: format!("{plugin} is down"), until: until.clone() });
             }
             Ok(Place { stages_max: 1 + u32::from(plugin == "faces"), incarnation: 1 })
         };

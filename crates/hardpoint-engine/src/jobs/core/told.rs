@@ -141,7 +141,7 @@ pub(crate) enum Effect<R> {
     /// Wait until the plugin is up again.
     Reload { job: JobId, plugin: String },
     /// A try lacked resources: what the worker of that incarnation holds is given back before the next.
-    Renew { plugin: String, incarnation: u64 },
+    Renew { plugin: String, incarnation: u64, error: Box<JobError> },
     /// The job is over: nothing more of it is needed.
     Over { job: JobId },
     /// Tell the subscribers.

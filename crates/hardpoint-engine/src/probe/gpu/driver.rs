@@ -4,11 +4,11 @@
 
 use super::nvml::{self, NvmlAnswer};
 use super::smi;
-use crate::probe::limits::DRIVER_KEPT;
+use crate::probe::limits::{DRIVER_KEPT, FIGURES_KEPT};
 use hardpoint_process::Launcher;
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 /// One device that the driver lists.
@@ -22,6 +22,9 @@ pub struct Device {
     pub uuid: String,
     /// Its memory.
     pub memory_bytes: u64,
+    /// How much of it is free; unknown to `nvidia-smi`'s short form.
+    #[serde(default)]
+    pub memory_free_bytes: Option<u64>,
     /// Whether it is divided into parts (MIG); unknown to `nvidia-smi`'s short form.
     pub mig: Option<bool>,
     /// How busy it is, in percent; unknown to `nvidia-smi`'s short form.
@@ -67,15 +70,24 @@ struct Generation {
 
 /// What the driver says now, or said a few seconds ago.
 pub(crate) async fn driver(launcher: &Launcher) -> Driver {
-    let answer = generation(Instant::now());
+    said(DRIVER_KEPT, launcher).await
+}
+
+/// The same for whoever counts what is free: hardly older than now.
+pub(crate) async fn driver_now(launcher: &Launcher) -> Driver {
+    said(FIGURES_KEPT, launcher).await
+}
+
+async fn said(kept: Duration, launcher: &Launcher) -> Driver {
+    let answer = generation(Instant::now(), kept);
     answer.get_or_init(async || ask(launcher).await).await.clone()
 }
 
 /// Whoever comes while a question is on its way waits for its answer instead of asking again.
-fn generation(now: Instant) -> Arc<OnceCell<Driver>> {
+fn generation(now: Instant, kept: Duration) -> Arc<OnceCell<Driver>> {
     let Ok(mut last) = LAST.lock() else { return Arc::default() };
     match &*last {
-        Some(last) if now.saturating_duration_since(last.since) < DRIVER_KEPT => last.answer.clone(),
+        Some(last) if now.saturating_duration_since(last.since) < kept => last.answer.clone(),
         _ => {
             let answer = Arc::default();
             *last = Some(Generation { since: now, answer: Arc::clone(&answer) });
@@ -102,8 +114,10 @@ mod tests {
     #[test]
     fn who_comes_within_seconds_shares_the_question_and_later_ones_ask_anew() {
         let now = Instant::now();
-        let first = generation(now);
-        assert!(Arc::ptr_eq(&first, &generation(now + DRIVER_KEPT / 2)));
-        assert!(!Arc::ptr_eq(&first, &generation(now + DRIVER_KEPT)));
+        let first = generation(now, DRIVER_KEPT);
+        assert!(Arc::ptr_eq(&first, &generation(now + DRIVER_KEPT / 2, DRIVER_KEPT)));
+        let anew = generation(now + FIGURES_KEPT, FIGURES_KEPT);
+        assert!(!Arc::ptr_eq(&first, &anew), "whoever counts wants younger figures");
+        assert!(!Arc::ptr_eq(&anew, &generation(now + FIGURES_KEPT + DRIVER_KEPT, DRIVER_KEPT)));
     }
 }

@@ -14,8 +14,8 @@ mod visible;
 pub use driver::{Device, DriverFacts, DriverTrouble};
 pub use nvml::{DRIVER_ARGUMENT, driver_main};
 
-pub(crate) use driver::{Driver, driver};
+pub(crate) use driver::{Driver, driver, driver_now};
 pub(crate) use judge::judge;
 pub(crate) use torch::{declares_torch, torch};
-pub(crate) use usage::share_of;
+pub(crate) use usage::{share, share_of};
 pub(crate) use visible::VARIABLE as VISIBLE_DEVICES;

@@ -119,12 +119,14 @@ fn list(nvml: &Nvml) -> Result<DriverFacts, NvmlError> {
 
 fn device(nvml: &Nvml, index: u32) -> Result<Device, NvmlError> {
     let device = nvml.device_by_index(index)?;
+    let memory = device.memory_info().ok();
     Ok(Device {
         index,
         name: device.name()?,
         uuid: device.uuid()?,
         // Devices that share the machine's memory have none to tell of.
-        memory_bytes: device.memory_info().map_or(0, |memory| memory.total),
+        memory_bytes: memory.as_ref().map_or(0, |memory| memory.total),
+        memory_free_bytes: memory.map(|memory| memory.free),
         // Devices that cannot be divided say that they do not know the question.
         mig: device.mig_mode().ok().map(|mode| mode.current != 0),
         load_percent: device.utilization_rates().ok().map(|rates| rates.gpu),

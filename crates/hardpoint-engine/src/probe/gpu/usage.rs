@@ -32,7 +32,8 @@ pub(crate) async fn share_of(processes: &[u32], launcher: &Launcher) -> Option<S
     }
 }
 
-fn share(processes: &[u32], devices: &[Device]) -> Option<Share> {
+/// What these processes use of one of these devices; `None` when that is nothing.
+pub(crate) fn share(processes: &[u32], devices: &[Device]) -> Option<Share> {
     let shares = devices.iter().map(|device| {
         let of_them = device.used_by.iter().filter(|(process, _)| processes.contains(process));
         Share {

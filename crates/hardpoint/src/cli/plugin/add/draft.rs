@@ -29,6 +29,15 @@ pub(super) fn fresh(registration: &Registration, name: &PluginName) -> Result<St
     if registration.requires_gpu {
         needs.insert("requires_gpu", value(true));
     }
+    let memory = [
+        ("min_system_ram_mb", registration.min_system_ram_mb),
+        ("min_gpu_vram_mb", registration.min_gpu_vram_mb),
+    ];
+    for (name, mb) in memory {
+        if let Some(mb) = mb.and_then(|mb| i64::try_from(mb).ok()) {
+            needs.insert(name, value(mb));
+        }
+    }
     if !registration.platforms.is_empty() {
         needs.insert("platforms", value(registration.platforms.iter().collect::<Array>()));
     }
