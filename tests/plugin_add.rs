@@ -116,6 +116,7 @@ fn plugins_of_both_contracts_are_added_from_an_environment_and_can_be_called() {
     let toml = place.manifest("cjm-small-graph");
     for line in [
         "memory_mb = 4096",
+        "min_system_ram_mb = 2048",
         "startup_seconds = 120",
         "GRAPH_CACHE = \"on\"",
         "config_schema_hash = \"sha256:",

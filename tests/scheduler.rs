@@ -2,7 +2,7 @@
 //! measured to hold. The figures are those of real workers; `scheduler.memory_mb` makes them scarce.
 
 use crate::jobs::{cancel, events, hand_in, job, until};
-use crate::support::{PATIENCE, Server, Serving, test_plugins};
+use crate::support::{Cli, Environment, PATIENCE, Server, Serving, test_plugins};
 use hardpoint_testkit::wait_until;
 use serde_json::{Value, json};
 use std::fs;
@@ -86,6 +86,26 @@ fn safety_refuses_what_does_not_fit_and_says_by_how_much() {
     assert_eq!(failed["stages"][0]["attempts"], 0, "no code of the plugin ran");
     let id = submit(&server, "modest", "hold", &json!({"mb": 1}));
     until(&server, &id, "completed");
+    server.stop();
+}
+
+#[test]
+fn what_a_plugin_of_another_host_says_that_it_needs_counts_as_well() {
+    let environment = Environment::new().with_graph();
+    let serving = Serving::empty().config("scheduler: {policy: safety, memory_mb: 1000}");
+    let add = Cli::new(&["plugin", "add", environment.path().to_str().unwrap()]).plugins(serving.plugins());
+    let added = add.run();
+    assert_eq!(added.code, 0, "{}{}", added.stdout, added.stderr);
+    let server = serving.start();
+    server.wait_for("cjm-small-graph", "INITIALIZED");
+    let (status, body) = run(&server, "cjm-small-graph", "add", &json!({"node": "a"}));
+    assert_eq!(status, 503, "{body}");
+    let shortfall = &body["resource_shortfall"];
+    assert_eq!(
+        (&shortfall["resource"], &shortfall["needed"]),
+        (&json!("system_ram_mb"), &json!(2048.0)),
+        "{body}"
+    );
     server.stop();
 }
 
