@@ -145,6 +145,32 @@ fn a_queue_holds_what_does_not_fit_with_the_reason_until_it_does() {
 }
 
 #[test]
+fn who_waits_for_memory_is_told_at_once_when_the_server_stops_and_a_job_waits_for_the_next_one() {
+    let yaml = "scheduler: {policy: queue, memory_mb: 400}\nstop: {drain_seconds: 1}";
+    let server = holders(&[("busy", None), ("large", Some(300))]).config(yaml).start();
+    server.wait_for("large", "INITIALIZED");
+    let working = busy(&server, "busy", 200);
+    let id = submit(&server, "large", "hold", &json!({"mb": 1}));
+    wait_until("the job waits", PATIENCE, || !told(&server, &id, "BLOCK_REASON_CHANGED").is_empty());
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| run(&server, "large", "hold", &json!({"mb": 1})));
+        wait_until("the call waits", PATIENCE, || {
+            server.get("/metrics").text.contains("hardpoint_http_connections 2")
+        });
+        server.signal(rustix::process::Signal::TERM);
+        let (status, body) = call.join().unwrap();
+        assert_eq!((status, &body["code"]), (503, &json!("host_stopping")), "{body}");
+    });
+    let (status, next) = server.left();
+    assert_eq!(status.code(), Some(0));
+    let server = next.config(yaml).start();
+    until(&server, &working, "running");
+    cancel(&server, &working);
+    until(&server, &id, "completed");
+    server.stop();
+}
+
+#[test]
 fn a_queue_does_not_wait_for_ever_nor_for_what_can_never_be() {
     let yaml = "scheduler: {policy: queue, memory_mb: 400, wait_seconds: 0.5}";
     let plugins = [("busy", None), ("large", Some(300)), ("giant", Some(401))];

@@ -71,7 +71,7 @@ impl Engine {
     async fn permit(&self, name: &str, need: Need) -> Result<Arc<Permit>, CallFailure> {
         let busy = |_| CallFailure::Refused(Refusal::HostBusy);
         let pending = self.shared.scheduler.begin(name, need).map_err(busy)?;
-        match pending.verdict.await {
+        match self.unless_draining(pending.verdict).await.map_err(CallFailure::Refused)? {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(shortage)) => Err(CallFailure::Refused(Refusal::NoRoom(shortage))),
             // The host is being taken down.
@@ -81,8 +81,8 @@ impl Engine {
 
     /// Starts a plugin again that had made room, and waits until it is up, or cannot be.
     async fn wake(&self, name: &str) -> Result<(), CallFailure> {
-        self.wish_for(name, Ask::Load, WAKE_PATIENCE).await.map_err(CallFailure::Refused)?;
-        Ok(())
+        let up = self.unless_draining(self.wish_for(name, Ask::Load, WAKE_PATIENCE)).await;
+        up.flatten().map(drop).map_err(CallFailure::Refused)
     }
 
     /// The same without waiting.

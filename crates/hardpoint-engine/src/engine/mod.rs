@@ -24,9 +24,8 @@ use hardpoint_store::StoreError;
 use hardpoint_supervisor::{Hook, Worker};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use turns::Loop;
 
@@ -63,7 +62,7 @@ pub(crate) struct Shared {
     commands: mpsc::Sender<Command>,
     pub(crate) inputs: mpsc::Sender<Input<Worker>>,
     plugins_dir: PathBuf,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
     enforcer: MemoryEnforcer,
     starter: Arc<Starter>,
     logs: Logs,
@@ -94,7 +93,7 @@ impl Engine {
             commands,
             inputs,
             plugins_dir: catalog.dir().to_owned(),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
             enforcer: enforcer(starter.launcher().memory_mode()),
             starter: Arc::new(starter),
             logs: Logs::open(&settings.logs),
@@ -183,12 +182,21 @@ impl Engine {
 
     /// Takes no calls and no verbs any more.
     pub fn drain(&self) {
-        self.shared.draining.store(true, Ordering::Release);
+        self.shared.draining.send_replace(true);
     }
 
     /// Whether [`Engine::drain`] was called.
     pub fn is_draining(&self) -> bool {
-        self.shared.draining.load(Ordering::Acquire)
+        *self.shared.draining.borrow()
+    }
+
+    /// Waits for something, but not beyond [`Engine::drain`].
+    pub(crate) async fn unless_draining<T>(&self, what: impl Future<Output = T>) -> Result<T, Refusal> {
+        let mut draining = self.shared.draining.subscribe();
+        tokio::select! {
+            done = what => Ok(done),
+            _ = draining.wait_for(|draining| *draining) => Err(Refusal::Stopping),
+        }
     }
 
     /// Waits until no plugin has a call.

@@ -13,6 +13,7 @@ use super::{Down, Place, Reply, Until, values};
 use crate::call::{CallFailure, CallStep, Done, Refusal, RunningCall};
 use crate::engine::Engine;
 use crate::schedule::Permit;
+use crate::snapshot::PluginView;
 use hardpoint_model::job::{EventKind, JobId};
 use hardpoint_model::{Category, ExitReason, JobError, PluginState};
 use hardpoint_store::Output;
@@ -52,6 +53,21 @@ impl Stops {
 
 /// How many stages an instance can run at once, or why it can run none now.
 pub(super) fn places(engine: &Engine, rooms: &mut Rooms, instance: &str) -> Result<Place, Down> {
+    let plugin = callable(engine, instance).inspect_err(|_| rooms.let_go(instance))?;
+    rooms.look(engine, &plugin)?;
+    if plugin.rests() {
+        if plugin.starting().is_none() {
+            engine.start_waking(instance);
+        }
+        let reason = format!("plugin `{instance}` had made room for another and is started again");
+        return Err(Down { reason, until: Until::Soon });
+    }
+    let stages_max = plugin.manifest().map_or(1, |manifest| manifest.limits.concurrency);
+    Ok(Place { stages_max, incarnation: plugin.incarnation })
+}
+
+/// The plugin, if it takes calls, or would after it was started again.
+fn callable(engine: &Engine, instance: &str) -> Result<Arc<PluginView>, Down> {
     let down = |reason| Down { reason, until: Until::Wanted };
     let Ok(plugin) = engine.plugin(instance) else {
         return Err(down(format!("there is no plugin `{instance}` now")));
@@ -69,16 +85,7 @@ pub(super) fn places(engine: &Engine, rooms: &mut Rooms, instance: &str) -> Resu
         };
         return Err(Down { reason: Refusal::of(&plugin).to_string(), until });
     }
-    rooms.look(engine, &plugin)?;
-    if plugin.rests() {
-        if plugin.starting().is_none() {
-            engine.start_waking(instance);
-        }
-        let reason = format!("plugin `{instance}` had made room for another and is started again");
-        return Err(Down { reason, until: Until::Soon });
-    }
-    let stages_max = plugin.manifest().map_or(1, |manifest| manifest.limits.concurrency);
-    Ok(Place { stages_max, incarnation: plugin.incarnation })
+    Ok(plugin)
 }
 
 /// What a try needs of its host.

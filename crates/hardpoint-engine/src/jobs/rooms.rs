@@ -131,6 +131,11 @@ impl Rooms {
         self.by_instance.insert(instance, Room::Made { making });
     }
 
+    /// Nothing of this instance can begin, for a reason of its own: what it was granted is for others.
+    pub(super) fn let_go(&mut self, instance: &str) {
+        self.by_instance.retain(|other, room| other != instance || matches!(room, Room::Made { .. }));
+    }
+
     /// Lets go of what nobody waits for any more.
     pub(super) fn keep(&mut self, is_wanted: impl Fn(&str) -> bool) {
         self.by_instance.retain(|instance, room| matches!(room, Room::Made { .. }) || is_wanted(instance));
