@@ -71,3 +71,4 @@ mod sockets;
 mod streams;
 mod support;
 mod truth;
+mod warm;

@@ -2,6 +2,7 @@
 //! what each of them may leave behind.
 
 mod cli;
+mod descriptors;
 mod disk;
 mod environment;
 mod host;
@@ -9,6 +10,7 @@ mod server;
 mod socket;
 
 pub(crate) use cli::{Answer, Cli};
+pub(crate) use descriptors::Closed;
 pub(crate) use disk::Disk;
 pub(crate) use environment::{Environment, newer_python};
 pub(crate) use host::{TestHost, busy, request};

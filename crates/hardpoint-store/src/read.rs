@@ -13,6 +13,7 @@ use hardpoint_model::pipeline::Pipeline;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 pub(crate) struct Readers {
     idle: Mutex<Vec<Connection>>,
     turns: Arc<Semaphore>,
+    asked: AtomicU64,
 }
 
 /// Which jobs are wanted.
@@ -61,7 +63,8 @@ pub struct PluginFlags {
 impl Readers {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let idle = (0..READERS).map(|_| readable(path)).collect::<Result<_, _>>()?;
-        Ok(Self { idle: Mutex::new(idle), turns: Arc::new(Semaphore::new(READERS)) })
+        let turns = Arc::new(Semaphore::new(READERS));
+        Ok(Self { idle: Mutex::new(idle), turns, asked: AtomicU64::new(0) })
     }
 
     /// Waits for those who read, within bounds, and lets nobody else.
@@ -143,6 +146,11 @@ impl Store {
         .await
     }
 
+    /// How many questions the file was asked since it was opened.
+    pub fn reads(&self) -> u64 {
+        self.readers.asked.load(Ordering::Relaxed)
+    }
+
     /// Runs a query on a thread that may wait for the disk.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
@@ -150,6 +158,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let readers = Arc::clone(&self.readers);
         let turn = Arc::clone(&readers.turns).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        readers.asked.fetch_add(1, Ordering::Relaxed);
         let path = Arc::clone(&self.path);
         let asked = tokio::task::spawn_blocking(move || {
             let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -283,23 +283,29 @@ class Worker:
 
     def refuse(self, call_id: int, error_type: str, text: str, category: str) -> None:
         """An error for a request that never ran."""
-        from hardpoint._worker.failures import job_error
-
-        error = job_error(RuntimeError(text), *self.identity())
+        error = self._told(RuntimeError(text))
         error.update(error_type=error_type, category=category, retriable=category != "fatal")
         error.update(original_exc_repr=None, traceback=None)
         header = {"type": "error", "id": call_id, "error": error, "execution_time_ms": 0.0}
         self.outbox.queue.append(pack(dumps(header)))
         self.reading.kick()
 
+    def _told(self, exc: BaseException, **how: Any) -> dict[str, Any]:
+        """The typed error of an exception; with no descriptor left to load a module with, what is known."""
+        try:
+            from hardpoint._worker.failures import job_error
+        except (OSError, ImportError) as trouble:
+            kind, name = type.__getattribute__(type(exc), "__name__"), type(trouble).__name__
+            text = f"{kind}; nothing more of it can be told: {trouble}"
+            return {"category": "resource", "error_type": name, "message": text, "retriable": True}
+        return job_error(exc, *self.identity(), **how)
+
     def answer_error(self, call: Call, exc: BaseException, elapsed_ms: float) -> None:
         """Queue the typed error of a call."""
-        from hardpoint._worker.failures import job_error
-
         if call.progress_late is not None:
             self.port.send_late(call)
         explain = None if self.plugin is None else self.plugin.explain
-        error = job_error(exc, *self.identity(), cancelled=call.cancelled, explain=explain)
+        error = self._told(exc, cancelled=call.cancelled, explain=explain)
         header = {"type": "error", "id": call.id, "error": error, "execution_time_ms": elapsed_ms}
         self.calls.pop(call.id, None)
         close_blobs(call)

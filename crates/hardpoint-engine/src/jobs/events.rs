@@ -5,7 +5,7 @@
 
 use super::Jobs;
 use super::limits::EVENTS_PER_READ;
-use hardpoint_model::job::{Event, JobId};
+use hardpoint_model::job::{Event, EventKind, JobId};
 use hardpoint_store::{EventFilter, Gone, StoreError};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,6 +18,16 @@ pub enum Followed {
     Event(Event),
     /// Some before the next one are not kept any more.
     Gone(Gone),
+}
+
+impl Followed {
+    /// Whether its job is over with this.
+    pub(super) fn is_end(&self) -> bool {
+        let Self::Event(Event { kind: EventKind::StateTransition { to, .. }, .. }) = self else {
+            return false;
+        };
+        to.is_terminal()
+    }
 }
 
 /// One subscriber.

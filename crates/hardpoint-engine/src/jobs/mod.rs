@@ -198,6 +198,11 @@ impl Jobs {
         self.shared.store.trouble()
     }
 
+    /// How many questions the store was asked since the host began.
+    pub fn store_reads(&self) -> u64 {
+        self.shared.store.reads()
+    }
+
     /// What a stage brought, if it has and it is still kept.
     pub async fn output(&self, id: JobId, stage: u32) -> Result<Option<Payload>, StoreError> {
         self.shared.outputs.payload(id, stage).await
@@ -213,19 +218,23 @@ impl Jobs {
         self.shared.store.last_event()
     }
 
-    /// Waits until a job is over, for at most `patience`; the job as it is then. `None`: there is no such job.
+    /// Waits until a job is over, for at most `patience`; the job as it is then. `None`: there is no such job. The store
+    /// is asked at the beginning and at the end, and never in between.
     pub async fn wait(&self, id: JobId, patience: Duration) -> Result<Option<Job>, StoreError> {
-        let mut events = self.follow(0, vec![id]);
+        // Before the look at the job: an end that comes after that look is an event that comes after this number.
+        let mut events = self.follow(self.last_event(), vec![id]);
         let over = async {
-            loop {
-                match self.job(id).await? {
-                    Some(job) if !job.status.is_terminal() => {}
-                    ended_or_unknown => return Ok(ended_or_unknown),
-                }
-                if events.next().await?.is_none() {
-                    return self.job(id).await;
+            match self.job(id).await? {
+                Some(job) if !job.status.is_terminal() => {}
+                ended_or_unknown => return Ok(ended_or_unknown),
+            }
+            while let Some(told) = events.next().await? {
+                // The events of a job that is not over are all kept.
+                if matches!(told, Followed::Gone(_)) || told.is_end() {
+                    break;
                 }
             }
+            self.job(id).await
         };
         match tokio::time::timeout(patience, over).await {
             Ok(job) => job,

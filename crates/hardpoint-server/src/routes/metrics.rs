@@ -62,6 +62,8 @@ fn text(app: &App, statistics: Option<&Statistics>) -> String {
     }
     out.head("hardpoint_store_failing", "gauge", "1 while what has to be kept cannot be.");
     out.line("hardpoint_store_failing", &[], u8::from(app.jobs.trouble().is_some()));
+    out.head("hardpoint_store_reads_total", "counter", "Questions to the database.");
+    out.line("hardpoint_store_reads_total", &[], app.jobs.store_reads());
     if let Some(statistics) = statistics {
         out.jobs(statistics);
     }
