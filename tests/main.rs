@@ -35,6 +35,7 @@ mod http;
 mod http_errors;
 mod http_run;
 mod http_streams;
+mod idle;
 mod inputs;
 mod isolation;
 mod jobs;

@@ -13,7 +13,6 @@ from hardpoint._worker.dialects.forgesyte import manifest as manifests
 from hardpoint._worker.dialects.forgesyte.arguments import for_analyze, for_tool
 from hardpoint._worker.dialects.forgesyte.contract import checked_tools, described
 from hardpoint._worker.dialects.forgesyte.found import Found, resolved
-from hardpoint._worker.dialects.forgesyte.preflight import require
 from hardpoint._worker.dialects.forgesyte.results import as_object
 from hardpoint._worker.dialects.forgesyte.schemas import (
     binary_names,
@@ -156,14 +155,20 @@ def _first(*texts: Any) -> str:
     return next((text for text in map(own_text, texts) if text), "")
 
 
+def _require(manifest: Manifest | None) -> None:
+    if manifest is not None:
+        from hardpoint._worker.dialects.forgesyte.preflight import require
+
+        require(manifest)
+
+
 def load(hello: dict[str, Any], worker: Worker) -> ForgesytePlugin:
     """Find, look at what is needed, import, construct, check. Anything may be raised: plugin code runs."""
     if hello["dir"] not in sys.path:
         sys.path.append(hello["dir"])
     found = resolved(hello["entry"])
     manifest = manifests.find(found.entry.partition(":")[0])
-    if manifest is not None:
-        require(manifest)
+    _require(manifest)
     end = early_log()
     try:
         install()
@@ -173,8 +178,7 @@ def load(hello: dict[str, Any], worker: Worker) -> ForgesytePlugin:
         if manifest is None:
             file = getattr(sys.modules[cls.__module__], "__file__", None)
             manifest = manifests.beside([os.path.dirname(file)]) if file else None
-            if manifest is not None:
-                require(manifest)
+            _require(manifest)
         plugin = ForgesytePlugin(hello, found, manifest, cls(), worker)
         plugin.facts["shims"] = stand_ins
         return plugin

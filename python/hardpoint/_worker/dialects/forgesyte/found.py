@@ -5,6 +5,9 @@ Owns: their listing, without importing any. Must not know: how a plugin is loade
 
 from __future__ import annotations
 
+import os
+import sys
+
 from hardpoint._worker.tools import ToolError
 
 TYPE_CHECKING = False
@@ -39,6 +42,8 @@ class Found:
 
 def installed() -> list[Found]:
     """Every entry point of the group, in the order of the path."""
+    if not _named_somewhere():
+        return []
     from importlib import metadata
 
     found = []
@@ -48,6 +53,33 @@ def installed() -> list[Found]:
                 value = point.value.partition("[")[0].replace(" ", "")
                 found.append(Found(value, point.name, distribution))
     return found
+
+
+def _named_somewhere() -> bool:
+    """Whether an environment can have such entry points at all.
+
+    Reading about all of its packages takes as much memory as the interpreter itself, and keeps it.
+    """
+    group = GROUP.encode()
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")
+        except NotADirectoryError:
+            # An archive: it has to be opened to know.
+            return True
+        except OSError:
+            continue
+        for name in names:
+            if not name.endswith((".dist-info", ".egg-info", ".egg")):
+                continue
+            about = os.path.join(name, "EGG-INFO") if name.endswith(".egg") else name
+            try:
+                with open(os.path.join(folder, about, "entry_points.txt"), "rb") as file:
+                    if group in file.read():
+                        return True
+            except OSError:
+                continue
+    return False
 
 
 def listed() -> list[dict[str, Any]]:

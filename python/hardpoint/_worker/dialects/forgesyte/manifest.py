@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 from hardpoint._worker.dialects.forgesyte.schemas import input_types, schema_of, type_words
 from hardpoint._worker.dialects.seam import own_text
@@ -116,12 +117,10 @@ def _tools(found: Any) -> list[dict[str, Any]]:
 
 def find(module: str) -> Manifest | None:
     """The manifest beside the file of a module, which is not imported."""
-    from importlib.util import find_spec
-
     first, *parts = module.split(".")
     try:
         # A name with dots would import the packages in front of it.
-        spec = find_spec(first)
+        spec = _spec(first)
     except (ImportError, ValueError, AttributeError):
         return None
     if spec is None:
@@ -131,6 +130,15 @@ def find(module: str) -> Manifest | None:
         deeper = [os.path.join(folder, part) for folder in folders]
         folders = [folder for folder in deeper if os.path.isdir(folder)] or folders
     return beside(folders)
+
+
+def _spec(name: str) -> Any:
+    """`importlib.util.find_spec`, without what that module brings along."""
+    if name in sys.modules:
+        return sys.modules[name].__spec__
+    finders = [getattr(finder, "find_spec", None) for finder in sys.meta_path]
+    found = (find(name, None, None) for find in finders if find is not None)
+    return next((spec for spec in found if spec is not None), None)
 
 
 def beside(folders: list[str]) -> Manifest | None:

@@ -51,11 +51,21 @@ def give_names(cls: type) -> None:
     module = sys.modules.get(cls.__module__)
     scope = {} if module is None else vars(module)
     for name in MODELS:
-        if name not in scope:
+        if name not in scope and _mentions(module, name):
             try:
                 scope[name] = _model(name)
             except ImportError:
                 return
+
+
+def _mentions(module: Any, name: str) -> bool:
+    """Whether a module's text has this name; without its text it may."""
+    file = getattr(module, "__file__", None) or ""
+    try:
+        with open(file, "rb") as text:
+            return not file.endswith(".py") or name.encode() in text.read()
+    except OSError:
+        return True
 
 
 _made: dict[str, Any] = {}
