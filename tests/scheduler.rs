@@ -267,6 +267,24 @@ fn a_job_that_lacked_memory_has_a_second_try_on_a_fresh_worker_once_others_made_
 }
 
 #[test]
+fn a_plugin_with_many_jobs_gives_way_to_another_that_waits_for_its_room() {
+    let plugins = [("many", Some(250)), ("few", Some(250))];
+    let server = holders(&plugins).config("scheduler: {policy: queue, memory_mb: 400}").start();
+    for (plugin, _) in plugins {
+        server.wait_for(plugin, "INITIALIZED");
+    }
+    let work = json!({"mb": 200, "seconds": 0.3});
+    let many: Vec<String> = (0..8).map(|_| submit(&server, "many", "work", &work)).collect();
+    until(&server, &many[0], "running");
+    let few = submit(&server, "few", "work", &work);
+    let last = until(&server, &many[7], "completed");
+    let few = until(&server, &few, "completed");
+    let started = |job: &Value| job["started_at"].as_str().unwrap().to_owned();
+    assert!(started(&few) < started(&last), "{few:#}\n{last:#}");
+    server.stop();
+}
+
+#[test]
 fn whatever_is_called_in_any_order_gets_its_turn_under_a_tight_budget() {
     let names = ["a", "b", "c", "d"];
     let plugins = names.map(|name| (name, Some(150)));

@@ -23,8 +23,8 @@ pub(super) struct Rooms {
 enum Room {
     /// It is asked for.
     Asked { why: watch::Receiver<Option<String>>, asking: AbortHandle },
-    /// Its stages may begin for as long as this is kept.
-    Granted(Arc<Permit>),
+    /// Its stages may begin for as long as this is kept. When those that did are over it is given back, if somebody waits.
+    Granted { permit: Arc<Permit>, used: bool },
     /// The first that waits cannot begin.
     Refused(Box<JobError>),
     /// A call lacked resources: others make room, and it gets a fresh worker.
@@ -40,7 +40,7 @@ impl Drop for Room {
     fn drop(&mut self) {
         match self {
             Self::Asked { asking: task, .. } | Self::Made { making: task } => task.abort(),
-            Self::Granted(_) | Self::Refused(_) => {}
+            Self::Granted { .. } | Self::Refused(_) => {}
         }
     }
 }
@@ -62,7 +62,9 @@ impl Rooms {
 
     fn heard(&mut self, instance: String, news: News) {
         match news {
-            News::Verdict(Some(Ok(permit))) => drop(self.by_instance.insert(instance, Room::Granted(permit))),
+            News::Verdict(Some(Ok(permit))) => {
+                self.by_instance.insert(instance, Room::Granted { permit, used: false });
+            }
             News::Verdict(Some(Err(shortage))) => {
                 let error = Box::new(shortage.to_job_error());
                 self.by_instance.insert(instance, Room::Refused(error));
@@ -76,7 +78,13 @@ impl Rooms {
     pub(super) fn look(&mut self, engine: &Engine, plugin: &PluginView) -> Result<(), Down> {
         let instance = &plugin.name;
         match self.by_instance.get(instance) {
-            Some(Room::Granted(_)) => Ok(()),
+            Some(Room::Granted { permit, used: true })
+                if Arc::strong_count(permit) == 1 && engine.shared.scheduler.is_contended() =>
+            {
+                self.by_instance.remove(instance);
+                self.ask(engine, plugin)
+            }
+            Some(Room::Granted { .. }) => Ok(()),
             Some(Room::Asked { why, .. }) => Err(match why.borrow().clone() {
                 Some(why) => Down { reason: format!("plugin `{instance}`: {why}"), until: Until::Soon },
                 None => Down::unclear(),
@@ -109,9 +117,12 @@ impl Rooms {
     }
 
     /// What the calls of an instance begin with.
-    pub(super) fn permit(&self, instance: &str) -> Option<Arc<Permit>> {
-        match self.by_instance.get(instance)? {
-            Room::Granted(permit) => Some(Arc::clone(permit)),
+    pub(super) fn permit(&mut self, instance: &str) -> Option<Arc<Permit>> {
+        match self.by_instance.get_mut(instance)? {
+            Room::Granted { permit, used } => {
+                *used = true;
+                Some(Arc::clone(permit))
+            }
             Room::Asked { .. } | Room::Refused(_) | Room::Made { .. } => None,
         }
     }

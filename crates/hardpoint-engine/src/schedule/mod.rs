@@ -21,6 +21,7 @@ use hardpoint_model::config::SchedulerPolicy;
 use hardpoint_model::{Manifest, ResourceShortfall};
 use judge::Grant;
 pub(crate) use judge::Need;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -93,13 +94,15 @@ pub(crate) struct Overloaded;
 pub(crate) struct Scheduler {
     policy: SchedulerPolicy,
     wishes: mpsc::Sender<Wish>,
+    contended: Arc<AtomicBool>,
 }
 
 impl Scheduler {
     /// And what [`Turns`] is made with.
     pub(crate) fn new(settings: &SchedulerSettings) -> (Self, Wishes) {
-        let (wishes, queue) = mpsc::channel(SCHEDULER_QUEUE);
-        (Self { policy: settings.policy, wishes }, Wishes(queue))
+        let ((wishes, queue), contended) = (mpsc::channel(SCHEDULER_QUEUE), Arc::default());
+        let own = Self { policy: settings.policy, wishes, contended: Arc::clone(&contended) };
+        (own, Wishes { queue, contended })
     }
 
     /// What calls of this plugin have to be granted; `None`: nothing.
@@ -110,6 +113,11 @@ impl Scheduler {
                 manifest.map(Need::of).filter(|need| !need.is_nothing())
             }
         }
+    }
+
+    /// Whether somebody waits: then leave that was used is to be asked for anew, behind him.
+    pub(crate) fn is_contended(&self) -> bool {
+        self.contended.load(Ordering::Relaxed)
     }
 
     /// Asks for leave to begin a call.
@@ -132,7 +140,10 @@ impl Scheduler {
 
 /// What waits for the scheduler.
 #[derive(Debug)]
-pub(crate) struct Wishes(mpsc::Receiver<Wish>);
+pub(crate) struct Wishes {
+    queue: mpsc::Receiver<Wish>,
+    contended: Arc<AtomicBool>,
+}
 
 /// What was granted and is not over.
 #[derive(Debug, Default)]

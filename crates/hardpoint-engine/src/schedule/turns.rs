@@ -12,6 +12,7 @@ use hardpoint_model::ResourceShortfall;
 use hardpoint_model::config::SchedulerPolicy;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -22,6 +23,8 @@ pub(crate) struct Turns {
     granted: Granted,
     /// In the order in which they came.
     waiting: Vec<Waiting>,
+    /// Whether somebody waits, for those who could give way.
+    contended: Arc<AtomicBool>,
     given_back: Arc<Notify>,
 }
 
@@ -35,9 +38,10 @@ struct Waiting {
 }
 
 impl Turns {
-    pub(crate) fn new(engine: Engine, settings: SchedulerSettings, Wishes(wishes): Wishes) -> Self {
+    pub(crate) fn new(engine: Engine, settings: SchedulerSettings, wishes: Wishes) -> Self {
+        let Wishes { queue: wishes, contended } = wishes;
         let (granted, waiting, given_back) = (Granted::default(), Vec::new(), Arc::default());
-        Self { engine, settings, wishes, granted, waiting, given_back }
+        Self { engine, settings, wishes, granted, waiting, contended, given_back }
     }
 
     /// Runs for as long as it is polled.
@@ -60,8 +64,9 @@ impl Turns {
         match wish {
             Wish::Begin { instance, need, why, reply } => {
                 let until = Instant::now() + self.settings.wait;
-                let waiting = Waiting { instance, need, until, why, reply };
-                self.attend(waiting).await;
+                // Whoever came before is looked at before: what was just given back may be what he waits for.
+                self.waiting.push(Waiting { instance, need, until, why, reply });
+                self.look_again().await;
             }
             Wish::Room { instance, shortfall, reply } => {
                 if self.settings.evicts {
@@ -77,6 +82,7 @@ impl Turns {
         for waiting in std::mem::take(&mut self.waiting) {
             self.attend(waiting).await;
         }
+        self.contended.store(!self.waiting.is_empty(), Ordering::Relaxed);
     }
 
     async fn attend(&mut self, waiting: Waiting) {
