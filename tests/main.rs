@@ -37,6 +37,7 @@ mod http_run;
 mod http_streams;
 mod idle;
 mod inputs;
+mod instances;
 mod isolation;
 mod jobs;
 mod jobs_bounds;

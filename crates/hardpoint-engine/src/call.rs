@@ -172,6 +172,7 @@ impl Engine {
         why: Result<Option<JobError>, WorkerLost>,
     ) -> CallFailure {
         let took = called.began.elapsed();
+        let plugin = self.plugin_of(&called.life.plugin);
         let (noted, heard) = oneshot::channel();
         let (error, exit_reason, input) = match why {
             Ok(error) => {
@@ -182,19 +183,19 @@ impl Engine {
                         "a failed call without a cause",
                     )
                 });
-                let error = charged_to(&called.life.plugin, error);
+                let error = charged_to(&plugin, &called.life.plugin, error);
                 if is_no_fault_of_the_plugin(&error) {
                     return CallFailure::Failed(Box::new(CallFailed { error, exit_reason: None, took }));
                 }
                 self.log_failure(&called, &error).await;
                 // Its own log has everything; everybody else is told what may be told.
-                let error = error.told(self.shared.settings.traceback_policy_of(&called.life.plugin));
+                let error = error.told(self.shared.settings.traceback_policy_of(&plugin));
                 let Called { life, tool, .. } = called;
                 let input = Input::CallFailed { life, tool, error: Box::new(error.clone()), noted };
                 (error, None, input)
             }
             Err(lost) => {
-                let error = lost.to_job_error(&called.life.plugin);
+                let error = charged_to(&plugin, &called.life.plugin, lost.to_job_error(&called.life.plugin));
                 let reason = lost.exit.reason.clone();
                 if called.attempt.is_some() {
                     // The plugin's own log is told of the worker's end by the loop.
@@ -328,8 +329,8 @@ fn is_no_fault_of_the_plugin(error: &JobError) -> bool {
 }
 
 /// Whatever a worker says of itself: it is the worker of this instance.
-fn charged_to(instance: &str, error: JobError) -> JobError {
-    JobError { plugin_name: None, plugin_instance_id: None, ..error }.of_plugin(instance)
+fn charged_to(plugin: &str, instance: &str, error: JobError) -> JobError {
+    JobError { plugin_name: None, plugin_instance_id: None, ..error }.of_instance(plugin, instance)
 }
 
 fn millis(time: Duration) -> f64 {

@@ -40,8 +40,10 @@ impl Told {
 pub struct ConfigView {
     /// What it says about it.
     pub told: Told,
-    /// What is set by hand.
+    /// What is set by hand for the plugin.
     pub persisted: Object,
+    /// What is set for this instance alone; nothing for the default one.
+    pub instance: Object,
     /// What it is given, and whose each value is.
     pub effective: Effective,
     /// What is wrong with that: then it cannot start.
@@ -87,7 +89,9 @@ impl Engine {
         let (answer, answered) = oneshot::channel();
         let wish = ConfigWish { plugin: name.to_owned(), patch, unknown_keys, answer };
         self.command(Input::Configure(wish)).map_err(ConfigRefusal::Other)?;
-        let ignored = answered.await.map_err(|_| ConfigRefusal::Other(Refusal::Stopping))??;
+        // A further instance may be unloaded meanwhile.
+        let lost = |_| ConfigRefusal::Other(self.plugin(name).err().unwrap_or(Refusal::Stopping));
+        let ignored = answered.await.map_err(lost)??;
         Ok((self.plugin(name).map_err(ConfigRefusal::Other)?, ignored))
     }
 

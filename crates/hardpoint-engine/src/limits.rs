@@ -8,6 +8,13 @@ pub const COMMAND_QUEUE: usize = 1024;
 pub const INPUT_QUEUE: usize = 4096;
 /// Plugins of one host: a thousand workers are more than any machine has been seen to carry.
 pub const PLUGINS_MAX: usize = 1024;
+/// Instances of one plugin besides the default one: as many workers with their own models are more than a machine has
+/// memory for.
+pub const INSTANCES_PER_PLUGIN_MAX: usize = 64;
+/// Ids that are made up for an instance before it is given up: of 16 million the first is hardly ever taken.
+pub const INSTANCE_ID_TRIES: usize = 16;
+/// Instances that are gone whose incarnations are remembered.
+pub const INSTANCES_REMEMBERED_MAX: usize = 1024;
 /// Calls of one plugin that run or wait; more are refused as busy.
 pub const CALLS_PER_PLUGIN_MAX: u32 = 256;
 /// Changes of the configuration of one plugin that wait for another; more are refused.

@@ -7,6 +7,7 @@ use crate::call::Refusal;
 use crate::core::Ask;
 use crate::engine::Engine;
 use crate::snapshot::PluginView;
+use futures_util::future::try_join_all;
 use hardpoint_model::worker_env::{EnvStatus, EnvVar, declared};
 use hardpoint_model::{Manifest, Secret};
 use hardpoint_secrets::{Place, SecretStore, SecretsError};
@@ -119,14 +120,16 @@ impl Engine {
     ) -> Result<Changed, SecretRefusal> {
         let as_it_is = Changed { changed, restarting: false, settled: true };
         let Afterwards::Restart(patience) = afterwards else { return Ok(as_it_is) };
-        let Ok(plugin) = self.plugin(place.plugin()) else { return Ok(as_it_is) };
-        let runs = plugin.worker().is_some() || plugin.starting().is_some();
-        if !changed || !place.is_default() || !runs {
+        let runs = |plugin: &PluginView| plugin.worker().is_some() || plugin.starting().is_some();
+        let mut running = self.instances(place.plugin()).unwrap_or_default();
+        running.retain(|instance| runs(instance));
+        if !changed || !place.is_default() || running.is_empty() {
             return Ok(as_it_is);
         }
         // One that is stopping already is left as it is, and waited for.
-        let settled = self.wish_for(place.plugin(), Ask::Reload, patience).await;
-        Ok(Changed { changed, restarting: true, settled: settled.map_err(SecretRefusal::Host)? })
+        let restarts = running.iter().map(|instance| self.wish_for(&instance.name, Ask::Reload, patience));
+        let settled = try_join_all(restarts).await.map_err(SecretRefusal::Host)?;
+        Ok(Changed { changed, restarting: true, settled: settled.into_iter().all(|settled| settled) })
     }
 
     async fn with_secrets<T: Send + 'static>(

@@ -24,15 +24,25 @@ const NATIVE: &str = "native";
 pub struct Snapshot {
     /// Counts up with every change.
     pub version: u64,
-    /// By name.
+    /// Every instance, by id: the default ones by the name of their plugin.
     pub plugins: BTreeMap<String, Arc<PluginView>>,
 }
 
-/// One plugin as it was when the snapshot was made; its counts are live.
-#[derive(Debug)]
+impl Snapshot {
+    /// The default instances: each plugin once.
+    pub fn defaults(&self) -> impl Iterator<Item = &Arc<PluginView>> {
+        self.plugins.values().filter(|plugin| plugin.is_default())
+    }
+}
+
+/// One instance of a plugin as it was when the snapshot was made; its counts are live.
+#[derive(Debug, Clone)]
 pub struct PluginView {
-    /// Its name.
+    /// Its name: the id of the instance, which of the default one is the name of the plugin.
     pub name: String,
+    /// The plugin that it is an instance of.
+    pub plugin: String,
+    pub(crate) concurrency: Option<u32>,
     /// Its folder and manifest.
     pub installed: Arc<Installed>,
     /// Its state, apart from calls.
@@ -171,6 +181,7 @@ impl PluginView {
         let own = |said: fn(&PluginId) -> &String| self.own_word(said);
         PluginHealth {
             name: self.name.clone(),
+            plugin: self.plugin.clone(),
             state: self.state(),
             reason: self.reason.clone(),
             hint: self.hint.clone(),
@@ -219,6 +230,7 @@ impl PluginView {
             health: self.health(),
             dir: self.installed.dir.display().to_string(),
             tools: self.tool_names(),
+            max_concurrent_requests: self.concurrency(),
             start_ms: self.times,
             restart_attempts: self.restart_attempts,
             history: self.history.clone(),

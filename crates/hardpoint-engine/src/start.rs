@@ -3,6 +3,7 @@
 //! Owns the order of the steps and the word for each way to fail. Must not know states, restarts or who asked.
 
 use crate::catalog::{Installed, read_bounded};
+use crate::instance::Own;
 use crate::probe::{self, Missing, Silence};
 use crate::secrets::{missing, variables, visible};
 use hardpoint_env::{EnvError, EnvEvent, EnvRequest, EnvStore};
@@ -41,8 +42,10 @@ pub struct StartOrder<'a> {
     pub incarnation: u64,
     /// Where what it prints goes.
     pub output: Captured,
-    /// What is set by hand in its configuration.
+    /// What is set by hand in the configuration of the plugin.
     pub config: Object,
+    /// What the instance has of its own.
+    pub own: Own,
     /// What becomes of keys of it that the plugin does not know.
     pub unknown_keys: UnknownKeys,
     /// Whether somebody asked for the plugin to be loaded anew.
@@ -113,13 +116,13 @@ impl StartError {
     }
 
     /// What to do about it.
-    pub fn hint(&self, plugin: &str) -> Option<String> {
+    pub fn hint(&self, plugin: &str, instance: &str) -> Option<String> {
         match self {
             Self::Lock(_) => None,
             Self::Missing(missing) => Some(probe::hint(missing)),
             Self::Environment(error) => Some(error.hint()),
             Self::Secrets(error) => Some(error.hint()),
-            Self::Worker(failure) => Some(worker_hint(plugin, failure)),
+            Self::Worker(failure) => Some(worker_hint(plugin, instance, failure)),
         }
     }
 }
@@ -178,11 +181,15 @@ impl Starter {
         let spec = WorkerSpec {
             program: Program::python(python, &self.sdk),
             plugin: self.plugin_ref(&order),
+            bounds: bounds(manifest, order.own.concurrency),
             env: visible(manifest),
             secrets,
-            config: Layers { manifest: manifest.config.clone(), persisted: order.config },
+            config: Layers {
+                manifest: manifest.config.clone(),
+                persisted: order.config,
+                instance: order.own.config,
+            },
             unknown_keys: order.unknown_keys,
-            bounds: bounds(manifest),
             output: order.output,
         };
         let worker = Worker::start(spec, &self.launcher).await.map_err(StartError::Worker)?;
@@ -213,7 +220,7 @@ impl Starter {
             entry: manifest.entry.clone(),
             dir: installed.dir.to_string_lossy().into_owned(),
             dialect: manifest.dialect.clone(),
-            instance: manifest.name.to_string(),
+            instance: order.own.id.clone().unwrap_or_else(|| manifest.name.to_string()),
             incarnation: order.incarnation,
             reload: order.reload,
             data_dir: Some(self.plugin_data.to_string_lossy().into_owned()),
@@ -280,7 +287,7 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-fn bounds(manifest: &Manifest) -> Bounds {
+fn bounds(manifest: &Manifest, concurrency: Option<u32>) -> Bounds {
     let limits = &manifest.limits;
     let tools = limits.tools.iter();
     Bounds {
@@ -290,7 +297,7 @@ fn bounds(manifest: &Manifest) -> Bounds {
             .filter_map(|(tool, own)| Some((tool.clone(), own.timeout_seconds?.as_duration())))
             .collect(),
         memory_bytes: limits.memory_mb << 20,
-        concurrency: limits.concurrency,
+        concurrency: concurrency.unwrap_or(limits.concurrency),
         ..Bounds::default()
     }
 }
@@ -307,7 +314,7 @@ fn read_lock(installed: &Installed, manifest: &Manifest) -> Result<Option<String
     Ok(Some(text))
 }
 
-fn worker_hint(plugin: &str, failure: &StartFailure) -> String {
+fn worker_hint(plugin: &str, instance: &str, failure: &StartFailure) -> String {
     match failure.error.error_type.as_str() {
         "ModuleNotFoundError" | "ImportError" => {
             format!(
@@ -316,7 +323,7 @@ fn worker_hint(plugin: &str, failure: &StartFailure) -> String {
             )
         }
         "ConfigInvalid" => format!(
-            "`hardpoint plugin config {plugin}` shows it and changes it (`key=value`, `--unset key`); then `hardpoint plugin restart {plugin}`"
+            "`hardpoint plugin config {instance}` shows it and changes it (`key=value`, `--unset key`); then `hardpoint plugin restart {instance}`"
         ),
         "ModelMissing" => format!("put the model file where `{plugin}` looks for it, then start it again"),
         "Unavailable" => format!("give `{plugin}` what it needs, then start it again"),

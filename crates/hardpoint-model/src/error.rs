@@ -130,10 +130,15 @@ impl JobError {
         }
     }
 
-    /// The same failure, charged to a plugin, or to an instance of one (`ocr@fast`), unless it already names one.
+    /// The same failure, charged to a plugin, which is called like its default instance, unless it already names one.
     #[must_use]
-    pub fn of_plugin(mut self, instance: &str) -> Self {
-        let plugin = instance.split('@').next().unwrap_or(instance);
+    pub fn of_plugin(self, plugin: &str) -> Self {
+        self.of_instance(plugin, plugin)
+    }
+
+    /// The same of an instance of a plugin.
+    #[must_use]
+    pub fn of_instance(mut self, plugin: &str, instance: &str) -> Self {
         self.plugin_name.get_or_insert_with(|| plugin.to_owned());
         self.plugin_instance_id.get_or_insert_with(|| instance.to_owned());
         self
@@ -273,8 +278,8 @@ mod tests {
 
     #[test]
     fn an_instance_names_its_plugin() {
-        let error = JobError::new(Category::Fatal, "E", "m").of_plugin("ocr@fast").of_plugin("other");
+        let error = JobError::new(Category::Fatal, "E", "m").of_instance("ocr", "fast").of_plugin("other");
         let names = (error.plugin_name.as_deref(), error.plugin_instance_id.as_deref());
-        assert_eq!(names, (Some("ocr"), Some("ocr@fast")));
+        assert_eq!(names, (Some("ocr"), Some("fast")));
     }
 }

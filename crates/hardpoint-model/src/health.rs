@@ -27,8 +27,11 @@ pub enum Liveness {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "PluginHealthResponse")]
 pub struct PluginHealth {
-    /// Its name.
+    /// Its name: the id of the instance.
     pub name: String,
+    /// The plugin that it is an instance of.
+    #[serde(default)]
+    pub plugin: String,
     /// Where in its incarnation it is.
     pub state: PluginState,
     /// Why it is FAILED or UNAVAILABLE; null in every other state.
@@ -48,7 +51,7 @@ pub struct PluginHealth {
     pub success_count: u64,
     /// Calls that failed, over all incarnations since the host started.
     pub error_count: u64,
-    /// The instance; the plugin's name unless it was given another.
+    /// The instance, as in `name`; the plugin's name is that of the default one.
     pub instance: String,
     /// Which life of the instance this is, from 1.
     pub incarnation: u64,
@@ -119,6 +122,9 @@ pub struct PluginDetail {
     pub dir: String,
     /// Names of its tools; empty while it is not ready.
     pub tools: Vec<String>,
+    /// How many calls its worker runs at once; null when the manifest cannot be read.
+    #[serde(default)]
+    pub max_concurrent_requests: Option<u32>,
     /// How long its start took, in milliseconds, by step.
     pub start_ms: Option<StartTimes>,
     /// What started it again, or will.

@@ -18,10 +18,8 @@ pub enum NameError {
          {PLUGIN_NAME_CHARS_MAX} characters at most"
     )]
     Plugin,
-    /// The part behind `@` is not an instance id.
-    #[error(
-        "the instance id behind `@` must be letters, digits, `.`, `_` or `-`, {INSTANCE_ID_CHARS_MAX} characters at most"
-    )]
+    /// The text has other characters than an instance id may have, none, or too many.
+    #[error("must be letters, digits, `_` or `-`, {INSTANCE_ID_CHARS_MAX} characters at most")]
     Instance,
     /// The text is no UUID.
     #[error("must be the id of a job, a UUID")]
@@ -93,28 +91,88 @@ impl fmt::Display for PluginName {
     }
 }
 
-/// A plugin, or one instance of it: `ocr`, `ocr@fast`.
+/// The id of an instance of a plugin: `[A-Za-z0-9_-]{1,64}`. The default instance is called like its plugin.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct InstanceId(String);
+
+impl InstanceId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// An id for one more instance of a plugin, `ocr-3fa94c`: the last six digits of `unique`, a hexadecimal number.
+    pub fn generated(plugin: &str, unique: &str) -> Option<Self> {
+        let digits = unique.get(unique.len().checked_sub(GENERATED_DIGITS)?..)?;
+        let kept: String = plugin.chars().take(INSTANCE_ID_CHARS_MAX - GENERATED_DIGITS - 1).collect();
+        format!("{kept}-{digits}").parse().ok()
+    }
+}
+
+/// Digits at the end of an id that nobody chose.
+const GENERATED_DIGITS: usize = 6;
+
+impl FromStr for InstanceId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if fits && (1..=INSTANCE_ID_CHARS_MAX).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NameError::Instance)
+        }
+    }
+}
+
+impl TryFrom<String> for InstanceId {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<InstanceId> for String {
+    fn from(id: InstanceId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One instance of a plugin: `ocr` is the default one of that plugin, `fast` and `ocr@fast` are a further one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PluginRef {
-    /// The plugin.
-    pub plugin: PluginName,
-    /// The instance, when one is named.
-    pub instance: Option<String>,
+    /// The plugin, when it is named.
+    pub plugin: Option<PluginName>,
+    /// The instance.
+    pub instance: InstanceId,
+}
+
+impl PluginRef {
+    /// The same instance by its id alone.
+    #[must_use]
+    pub fn by_id(self) -> Self {
+        Self { plugin: None, ..self }
+    }
 }
 
 impl FromStr for PluginRef {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let Some((plugin, instance)) = text.split_once('@') else {
-            return Ok(Self { plugin: text.parse()?, instance: None });
+        let (plugin, instance) = match text.split_once('@') {
+            Some((plugin, instance)) => (Some(plugin.parse()?), instance),
+            None => (None, text),
         };
-        let plugin = plugin.parse()?;
-        let fits = !instance.is_empty()
-            && instance.len() <= INSTANCE_ID_CHARS_MAX
-            && instance.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        if fits { Ok(Self { plugin, instance: Some(instance.to_owned()) }) } else { Err(NameError::Instance) }
+        Ok(Self { plugin, instance: instance.parse()? })
     }
 }
 
@@ -134,9 +192,9 @@ impl From<PluginRef> for String {
 
 impl fmt::Display for PluginRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.instance {
-            Some(instance) => write!(f, "{}@{instance}", self.plugin),
-            None => write!(f, "{}", self.plugin),
+        match &self.plugin {
+            Some(plugin) => write!(f, "{plugin}@{}", self.instance),
+            None => write!(f, "{}", self.instance),
         }
     }
 }
@@ -170,7 +228,7 @@ impl JsonSchema for PluginRef {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        text_schema("plugin-ref", "^[a-z0-9][a-z0-9_-]{0,63}(@[A-Za-z0-9._-]{1,128})?$")
+        text_schema("plugin-ref", "^([a-z0-9][a-z0-9_-]{0,63}@)?[A-Za-z0-9_-]{1,64}$")
     }
 }
 
@@ -197,22 +255,38 @@ mod tests {
     }
 
     #[test]
-    fn references_name_a_plugin_and_perhaps_an_instance() {
+    fn references_name_an_instance_and_perhaps_its_plugin() {
+        let long = "a".repeat(65);
         for (text, expected) in [
-            ("ocr", Some(("ocr", None))),
-            ("ocr@fast", Some(("ocr", Some("fast")))),
+            ("ocr", Some((None, "ocr"))),
+            ("Fast_2-", Some((None, "Fast_2-"))),
+            ("ocr@Fast", Some((Some("ocr"), "Fast"))),
+            ("", None),
+            ("a b", None),
+            (long.as_str(), None),
+            ("Ocr@fast", None),
             ("ocr@", None),
             ("@fast", None),
             ("ocr@a@b", None),
             ("ocr@a/b", None),
         ] {
             let parsed = text.parse::<PluginRef>().ok();
-            let parts = parsed.as_ref().map(|r| (r.plugin.as_str(), r.instance.as_deref()));
+            let parts =
+                parsed.as_ref().map(|r| (r.plugin.as_ref().map(PluginName::as_str), r.instance.as_str()));
             assert_eq!(parts, expected, "{text}");
             if let Some(reference) = parsed {
                 assert_eq!(reference.to_string(), text);
             }
         }
+    }
+
+    #[test]
+    fn an_id_that_nobody_chose_fits_however_long_the_plugin_is_called() {
+        let id =
+            |plugin: &str| InstanceId::generated(plugin, "0195f3c2-0000-7000-8000-00aa11bb22cc").unwrap();
+        assert_eq!(id("ocr").as_str(), "ocr-bb22cc");
+        assert_eq!(id(&"a".repeat(64)).as_str().len(), 64);
+        assert_eq!(InstanceId::generated("ocr", "cc"), None);
     }
 
     #[test]

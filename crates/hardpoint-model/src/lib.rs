@@ -30,7 +30,7 @@ pub use config::Config;
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use error::{Category, JobError, ResourceShortfall, TracebackPolicy};
 pub use exit::{Exit, ExitReason, MemoryEnforcer};
-pub use ids::{PluginName, PluginRef};
+pub use ids::{InstanceId, PluginName, PluginRef};
 pub use lifecycle::{IllegalPluginTransition, PluginEvent, PluginState};
 pub use manifest::Manifest;
 pub use pipeline::Pipeline;

@@ -45,8 +45,8 @@ pub const PATTERN_BYTES_MAX: usize = 1024 * 1024;
 /// Length of a plugin name: it becomes a file name and a part of environment variables.
 pub const PLUGIN_NAME_CHARS_MAX: usize = 64;
 
-/// Length of an instance id: a plugin name and a short suffix.
-pub const INSTANCE_ID_CHARS_MAX: usize = 128;
+/// Length of an instance id: as of a plugin name, which the id of the default instance is.
+pub const INSTANCE_ID_CHARS_MAX: usize = 64;
 
 /// Length of a tool name.
 pub const TOOL_NAME_CHARS_MAX: usize = 128;

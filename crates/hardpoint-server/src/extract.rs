@@ -127,7 +127,7 @@ impl<T: JsonSchema> OperationInput for Asked<T> {
 /// Which plugin.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct PluginPath {
-    /// The plugin's name.
+    /// The plugin's name, or the id of an instance.
     pub(crate) name: String,
 }
 
@@ -157,7 +157,7 @@ pub(crate) struct PipelinePath {
 /// Which tool.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ToolPath {
-    /// The plugin's name.
+    /// The plugin's name, or the id of an instance.
     pub(crate) name: String,
     /// The tool's name.
     pub(crate) tool: String,

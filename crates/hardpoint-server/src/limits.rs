@@ -28,6 +28,8 @@ pub const LARGE_BYTES: usize = 256 << 10;
 pub const RESULT_BYTES_MAX: u64 = 256 << 20;
 /// The body of one secret: a value of which every byte is escaped, and what stands around it.
 pub const SECRET_BODY_BYTES_MAX: usize = 6 * hardpoint_secrets::limits::VALUE_BYTES_MAX + 1024;
+/// The body of a new instance: its configuration, and what stands around it.
+pub const INSTANCE_BODY_BYTES_MAX: usize = hardpoint_model::limits::CONFIG_BYTES_MAX + 1024;
 /// Log lines that are sent when nobody says how many.
 pub const LOG_LINES: usize = 100;
 /// Most log lines of one answer.

@@ -13,6 +13,7 @@ pub(crate) enum Route {
     PluginHealth,
     Manifest,
     Tools,
+    Instances,
     PluginConfig,
     PluginConfigOptions,
     Secrets,
@@ -47,12 +48,13 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 36] = [
+    pub(crate) const ALL: [Self; 37] = [
         Self::Plugins,
         Self::Plugin,
         Self::PluginHealth,
         Self::Manifest,
         Self::Tools,
+        Self::Instances,
         Self::PluginConfig,
         Self::PluginConfigOptions,
         Self::Secrets,
@@ -130,6 +132,7 @@ impl Route {
                 "health" => Self::PluginHealth,
                 "manifest" => Self::Manifest,
                 "tools" => Self::Tools,
+                "instances" => Self::Instances,
                 "config" => Self::PluginConfig,
                 "secrets" => Self::Secrets,
                 "logs" => Self::Logs,
@@ -174,6 +177,7 @@ impl Route {
             | Self::PluginHealth
             | Self::Manifest
             | Self::Tools
+            | Self::Instances
             | Self::PluginConfig
             | Self::PluginConfigOptions
             | Self::Secrets
@@ -211,6 +215,7 @@ impl Route {
             Self::PluginHealth => "/v1/plugins/{name}/health",
             Self::Manifest => "/v1/plugins/{name}/manifest",
             Self::Tools => "/v1/plugins/{name}/tools",
+            Self::Instances => "/v1/plugins/{name}/instances",
             Self::PluginConfig => "/v1/plugins/{name}/config",
             Self::PluginConfigOptions => "/v1/plugins/{name}/config/options",
             Self::Secrets => "/v1/plugins/{name}/secrets",
@@ -271,6 +276,8 @@ mod tests {
             (Method::POST, "/v1/plugins/a/tools/t/run", Some(Scope::Run)),
             (Method::POST, "/v1/plugins/a/restart", Some(Scope::Admin)),
             (Method::GET, "/v1/plugins/a/config", Some(Scope::Read)),
+            (Method::GET, "/v1/plugins/a/instances", Some(Scope::Read)),
+            (Method::POST, "/v1/plugins/a/instances", Some(Scope::Admin)),
             (Method::PATCH, "/v1/plugins/a/config", Some(Scope::Admin)),
             (Method::GET, "/v1/plugins/a/config/options", Some(Scope::Read)),
             (Method::GET, "/v1/plugins/a/secrets", Some(Scope::Read)),

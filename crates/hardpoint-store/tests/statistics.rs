@@ -58,7 +58,7 @@ async fn jobs_are_counted_as_they_come_change_and_go() {
     set(&store, &mut jobs[1], JobStatus::Running).await;
     let found = store.statistics().await.unwrap();
     assert_eq!(found.jobs, counts(1, 1, 1));
-    assert_eq!(found.plugins, BTreeMap::from([("ocr@fast".to_owned(), counts(2, 2, 2))]));
+    assert_eq!(found.plugins, BTreeMap::from([("fast".to_owned(), counts(2, 2, 2))]));
     assert_eq!(found.oldest_pending, Some(jobs[2].submitted_at));
     // What does not fit is not counted.
     let refused = store.commit(0, vec![Op::Submit(Box::new(job().into())), Op::Job(Box::new(job()))]);

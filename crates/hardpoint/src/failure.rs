@@ -62,7 +62,7 @@ impl Failure {
             Self::Refused(refused) => refused.hint.clone(),
             Self::Mistakes(found) => Some(of_mistakes(found).1),
             Self::Environment(error) => Some(error.hint()),
-            Self::NotStarted { plugin, error } => error.hint(plugin),
+            Self::NotStarted { plugin, error } => error.hint(plugin, plugin),
             Self::Store(error) => Some(error.hint().to_owned()),
             Self::Host { .. } | Self::Diagnostics(_) | Self::Interrupted => None,
         }

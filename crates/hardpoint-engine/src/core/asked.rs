@@ -60,7 +60,8 @@ impl<W: Clone> Core<W> {
         // While something is on its way nobody knows what will be there.
         let is_kept = !entry.is_being_kept() && change.over(entry.flags) == entry.flags;
         let is_kept = is_kept || change.is_none();
-        if self.keeps && !is_kept {
+        // What is decided about a further instance is forgotten with it.
+        if self.keeps && !is_kept && entry.is_default() {
             entry.being_kept += 1;
             self.effects.push(Effect::Keep { wish, change });
         } else {
@@ -116,8 +117,11 @@ impl<W: Clone> Entry<W> {
                 self.reload = false;
                 self.is_wanted_down();
                 match &mut self.phase {
-                    Phase::Idle => {}
-                    Phase::Starting => self.abort_start(scene),
+                    Phase::Idle => self.rest_unloaded(),
+                    Phase::Starting => {
+                        self.abort_start(scene);
+                        self.rest_unloaded();
+                    }
                     Phase::Up(_) => self.stop(Then::Unload, scene),
                     Phase::Stopping { then, .. } => *then = Then::Unload,
                 }

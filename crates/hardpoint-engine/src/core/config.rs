@@ -14,6 +14,7 @@
 use super::entry::Then;
 use super::{Core, Effect, Entry, LifeId, Now, Phase, Scene};
 use crate::config::{ConfigRefusal, ConfigView, Told};
+use crate::instance::Own;
 use crate::limits::CONFIG_CHANGES_WAITING_MAX;
 use hardpoint_model::JobError;
 use hardpoint_model::plugin_config::{self, ConfigSchema, Effective, Layers, Object, UnknownKeys, leave_out};
@@ -52,8 +53,10 @@ pub(crate) enum KeepWhy {
 /// What is known of a plugin's configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Configuration {
-    /// What is on disk.
+    /// What is on disk; of a further instance, what is set for it alone.
     pub(super) kept: PluginConfig,
+    /// Below that, what is set by hand for the plugin of a further instance, as it was when its life began.
+    below: Object,
     told: Told,
     /// What is set by hand of what the present life was begun with.
     begun_with: Object,
@@ -92,7 +95,9 @@ impl<W: Clone> Core<W> {
 
     pub(super) fn reconfigured(&mut self, life: &LifeId, result: Result<(), JobError>, now: Now) {
         let keeps = self.keeps;
-        self.with(&life.plugin, |entry, scene| entry.reconfigured(life, result, keeps, scene), now);
+        if self.entries.get(&life.plugin).is_some_and(|entry| entry.first <= life.incarnation) {
+            self.with(&life.plugin, |entry, scene| entry.reconfigured(life, result, keeps, scene), now);
+        }
     }
 
     pub(super) fn config_kept(
@@ -103,6 +108,10 @@ impl<W: Clone> Core<W> {
         now: Now,
     ) {
         let keeps = self.keeps;
+        let now_kept = |entry: &Entry<W>| {
+            let kept = entry.configuration.kept.clone();
+            entry.is_default().then_some(kept)
+        };
         let decide = |entry: &mut Entry<W>, scene: &mut Scene<'_, W>| match why {
             KeepWhy::Change => entry.config_kept(result, keeps, scene),
             // Tried again when it is seen the next time.
@@ -110,14 +119,37 @@ impl<W: Clone> Core<W> {
             KeepWhy::Seen => {}
         };
         self.with(plugin, decide, now);
+        if let Some(kept) = self.entries.get(plugin).and_then(now_kept) {
+            self.configs.insert(plugin.to_owned(), kept);
+        }
+    }
+}
+
+impl Configuration {
+    /// The same for a further instance, for which this is set alone.
+    pub(super) fn for_instance(&self, own: Object) -> Self {
+        Self {
+            kept: PluginConfig { values: own, schema_hash: self.kept.schema_hash.clone() },
+            below: self.kept.values.clone(),
+            told: self.told.clone(),
+            ..Self::default()
+        }
     }
 }
 
 impl<W: Clone> Entry<W> {
-    /// What the next life is begun with.
-    pub(super) fn config_to_begin_with(&mut self) -> Object {
-        self.configuration.begun_with = self.configuration.kept.values.clone();
-        self.configuration.begun_with.clone()
+    /// What the next life is begun with: what is set by hand for the plugin, and what the instance has of its own.
+    pub(super) fn config_to_begin_with(&mut self, scene: &Scene<'_, W>) -> (Object, Own) {
+        let concurrency = self.concurrency;
+        let configuration = &mut self.configuration;
+        configuration.begun_with = configuration.kept.values.clone();
+        if self.name == self.plugin {
+            return (configuration.begun_with.clone(), Own { concurrency, ..Own::default() });
+        }
+        configuration.below =
+            scene.configs.get(&self.plugin).map(|kept| kept.values.clone()).unwrap_or_default();
+        let own = Own { id: Some(self.name.clone()), config: configuration.begun_with.clone(), concurrency };
+        (configuration.below.clone(), own)
     }
 
     /// Which schema there is.
@@ -132,7 +164,9 @@ impl<W: Clone> Entry<W> {
         if is_new && hash.is_some() && scene.settings.drift_detection {
             configuration.kept.schema_hash = hash;
             let (plugin, config) = (self.name.clone(), configuration.kept.clone());
-            scene.effects.push(Effect::KeepConfig { plugin, config, why: KeepWhy::Seen });
+            if self.is_default() {
+                scene.effects.push(Effect::KeepConfig { plugin, config, why: KeepWhy::Seen });
+            }
         }
         self.look_at_config(scene);
         if self.configuration.view.drift {
@@ -145,7 +179,7 @@ impl<W: Clone> Entry<W> {
 
     /// The worker is ready: from here on it can be changed.
     pub(super) fn begins_with_config(&mut self, scene: &mut Scene<'_, W>) {
-        let unknown = scene.settings.unknown_keys_of(&self.name);
+        let unknown = scene.settings.unknown_keys_of(&self.plugin);
         let layers = self.layers(self.configuration.begun_with.clone());
         self.configuration.in_force = self.judged(&layers, unknown).0.values;
         self.renew_if_outdated(scene);
@@ -154,7 +188,7 @@ impl<W: Clone> Entry<W> {
     /// What others see is as it now is.
     pub(super) fn look_at_config(&mut self, scene: &Scene<'_, W>) {
         let layers = self.layers(self.configuration.kept.values.clone());
-        let (effective, mistakes) = self.judged(&layers, scene.settings.unknown_keys_of(&self.name));
+        let (effective, mistakes) = self.judged(&layers, scene.settings.unknown_keys_of(&self.plugin));
         let Configuration { kept, told, .. } = &self.configuration;
         let differs = kept.schema_hash.is_some()
             && told
@@ -162,8 +196,9 @@ impl<W: Clone> Entry<W> {
                 .is_some_and(|schema| schema.map(ConfigSchema::hash) != kept.schema_hash.as_deref());
         let drift = scene.settings.drift_detection && (differs || self.differs_from_recorded());
         let kept_hash = kept.schema_hash.clone().or_else(|| self.recorded_hash().map(str::to_owned));
-        let (told, persisted) = (told.clone(), kept.values.clone());
-        let view = ConfigView { told, persisted, effective, mistakes, kept_hash, drift };
+        let Layers { persisted, instance, .. } = layers;
+        let view =
+            ConfigView { told: told.clone(), persisted, instance, effective, mistakes, kept_hash, drift };
         self.configuration.view = Arc::new(view);
     }
 
@@ -184,9 +219,15 @@ impl<W: Clone> Entry<W> {
         schema.map(ConfigSchema::hash) != Some(recorded) && of_dialect != Some(recorded)
     }
 
-    fn layers(&self, persisted: Object) -> Layers {
+    /// With what is, or may be, set for this instance.
+    fn layers(&self, set: Object) -> Layers {
         let manifest = self.installed.manifest.as_ref();
-        Layers { manifest: manifest.map(|manifest| manifest.config.clone()).unwrap_or_default(), persisted }
+        let manifest = manifest.map(|manifest| manifest.config.clone()).unwrap_or_default();
+        if self.is_default() {
+            Layers { manifest, persisted: set, instance: Object::new() }
+        } else {
+            Layers { manifest, persisted: self.configuration.below.clone(), instance: set }
+        }
     }
 
     fn judged(
@@ -209,7 +250,7 @@ impl<W: Clone> Entry<W> {
 
     fn begin_change(&mut self, wish: ConfigWish, keeps: bool, scene: &mut Scene<'_, W>) {
         let ConfigWish { patch, unknown_keys, answer, .. } = wish;
-        let unknown = unknown_keys.unwrap_or_else(|| scene.settings.unknown_keys_of(&self.name));
+        let unknown = unknown_keys.unwrap_or_else(|| scene.settings.unknown_keys_of(&self.plugin));
         let (to, effective) = match self.changed_by(&patch, unknown) {
             Ok(changed) => changed,
             Err(why) => return scene.effects.push(Effect::TellConfig(answer, Err(why))),
@@ -254,7 +295,7 @@ impl<W: Clone> Entry<W> {
 
     fn keep_change(&mut self, keeps: bool, scene: &mut Scene<'_, W>) {
         let Some(changing) = &self.configuration.changing else { return };
-        if keeps {
+        if keeps && self.is_default() {
             let (plugin, config) = (self.name.clone(), changing.to.clone());
             scene.effects.push(Effect::KeepConfig { plugin, config, why: KeepWhy::Change });
         } else {
@@ -366,7 +407,7 @@ impl<W: Clone> Entry<W> {
     /// The values that a life would be given now.
     fn view_of_kept(&self, scene: &Scene<'_, W>) -> Object {
         let layers = self.layers(self.configuration.kept.values.clone());
-        self.judged(&layers, scene.settings.unknown_keys_of(&self.name)).0.values
+        self.judged(&layers, scene.settings.unknown_keys_of(&self.plugin)).0.values
     }
 
     fn is_life(&self, life: &LifeId) -> bool {

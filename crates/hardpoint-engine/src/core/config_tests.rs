@@ -74,6 +74,7 @@ impl World {
                 | Effect::Switch { .. }
                 | Effect::Kill(_)
                 | Effect::Keep { .. }
+                | Effect::TellCreated(..)
                 | Effect::TellKept(..)
                 | Effect::Tell(_) => {}
             }

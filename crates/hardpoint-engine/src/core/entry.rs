@@ -3,6 +3,7 @@
 //! Owns the steps that every decision is made of. Must not know who asked.
 
 use super::config::Configuration;
+use super::instances::Presence;
 use super::switch::Switch;
 use super::{Beginning, Effect, LifeId, Now, Scene};
 use crate::activity::Activity;
@@ -57,7 +58,12 @@ pub(super) struct Why {
 }
 
 pub(crate) struct Entry<W> {
+    /// The id of the instance: of the default one, the name of its plugin.
     pub(crate) name: String,
+    pub(crate) plugin: String,
+    /// How many calls its worker runs at once, instead of what the manifest says.
+    pub(crate) concurrency: Option<u32>,
+    pub(super) presence: Presence,
     pub(crate) installed: Arc<Installed>,
     /// A second folder with the same name.
     pub(crate) conflict: Option<PathBuf>,
@@ -65,6 +71,8 @@ pub(crate) struct Entry<W> {
     pub(crate) reason: Option<String>,
     pub(crate) hint: Option<String>,
     pub(crate) incarnation: u64,
+    /// The one it came with: those before are of another instance that was called so.
+    pub(super) first: u64,
     pub(crate) phase: Phase<W>,
     pub(crate) enabled: bool,
     pub(super) switch: Switch,
@@ -117,12 +125,16 @@ impl<W: Clone> Entry<W> {
     ) -> Self {
         Self {
             name: installed.name().to_owned(),
+            plugin: installed.name().to_owned(),
+            concurrency: None,
+            presence: Presence::There,
             installed: Arc::new(installed),
             conflict: None,
             state: PluginState::Loaded,
             reason: None,
             hint: None,
             incarnation: 1,
+            first: 1,
             phase: Phase::Idle,
             enabled,
             switch: Switch::new(enabled),
@@ -196,11 +208,11 @@ impl<W: Clone> Entry<W> {
         self.unloaded = false;
         self.hint = None;
         self.starting = Some("waiting for its turn".to_owned());
-        let (dir, output) = (self.installed.dir.clone(), self.output.clone());
-        let (config, unknown_keys) =
-            (self.config_to_begin_with(), scene.settings.unknown_keys_of(&self.name));
+        let (plugin, dir, output) = (self.plugin.clone(), self.installed.dir.clone(), self.output.clone());
+        let unknown_keys = scene.settings.unknown_keys_of(&self.plugin);
+        let (config, own) = self.config_to_begin_with(scene);
         let reload = std::mem::take(&mut self.reload);
-        let beginning = Beginning { dir, output, config, unknown_keys, reload };
+        let beginning = Beginning { plugin, dir, output, config, own, unknown_keys, reload };
         scene.effects.push(Effect::Start(self.life(), beginning));
     }
 
@@ -268,7 +280,7 @@ impl<W: Clone> Entry<W> {
         if state != PluginState::Failed {
             return;
         }
-        let settings = scene.settings.restart_of(&self.name);
+        let settings = scene.settings.restart_of(&self.plugin);
         let (attempts, verdict) = self.attempts.next(settings, ended, healthy_for);
         self.attempts = attempts;
         match verdict {
@@ -306,7 +318,7 @@ impl<W: Clone> Entry<W> {
     fn conflicting(&mut self, scene: &mut Scene<'_, W>) {
         let (one, other) =
             (self.installed.dir.display(), self.conflict.as_deref().unwrap_or(&self.installed.dir));
-        let reason = format!("two plugins are called `{}`: {one} and {}", self.name, other.display());
+        let reason = format!("two plugins are called `{}`: {one} and {}", self.plugin, other.display());
         let hint = format!(
             "remove one of them, or give it another `name` in its hardpoint.toml; then `hardpoint plugin restart {}`",
             self.name
@@ -333,14 +345,14 @@ impl<W: Clone> Entry<W> {
 }
 
 impl Why {
-    pub(super) fn of_exit(plugin: &str, exit: &ExitReason) -> Self {
+    pub(super) fn of_exit(plugin: &str, instance: &str, exit: &ExitReason) -> Self {
         let hint = match exit {
             ExitReason::MemoryLimit { .. } | ExitReason::OutOfMemory { .. } => format!(
-                "raise `memory_mb` under `[limits]` in {plugin}/hardpoint.toml, then `hardpoint plugin restart {plugin}`"
+                "raise `memory_mb` under `[limits]` in {plugin}/hardpoint.toml, then `hardpoint plugin restart {instance}`"
             ),
             ExitReason::Deadline { .. } => format!(
                 "if it needs longer, raise `timeout_seconds` under `[limits]` in {plugin}/hardpoint.toml, \
-                 then `hardpoint plugin restart {plugin}`"
+                 then `hardpoint plugin restart {instance}`"
             ),
             ExitReason::ExitCode { .. }
             | ExitReason::Signal { .. }
@@ -349,9 +361,9 @@ impl Why {
             | ExitReason::ProtocolViolation { .. }
             | ExitReason::OwnStop
             | ExitReason::HostLost
-            | ExitReason::ShimLost => look_at_the_log(plugin),
+            | ExitReason::ShimLost => look_at_the_log(instance),
         };
-        Self { reason: format!("plugin `{plugin}`: its worker {exit}"), hint: Some(hint) }
+        Self { reason: format!("plugin `{instance}`: its worker {exit}"), hint: Some(hint) }
     }
 
     pub(super) fn of_call(plugin: &str, tool: &str, error: &JobError) -> Self {

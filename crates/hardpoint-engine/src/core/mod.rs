@@ -10,6 +10,8 @@ mod config;
 mod config_tests;
 mod entry;
 mod evict;
+mod found;
+mod instances;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -17,10 +19,12 @@ mod tests;
 pub(crate) use asked::{Change, Wish};
 pub(crate) use config::{ConfigWish, KeepWhy};
 pub(crate) use entry::{Entry, Phase};
+pub(crate) use instances::Create;
 
 use crate::activity::Activity;
 use crate::catalog::Installed;
 use crate::config::ConfigRefusal;
+use crate::instance::{InstanceRefusal, Own};
 use crate::logs::Logs;
 use crate::settings::Settings;
 use crate::start::StartError;
@@ -33,6 +37,7 @@ use hardpoint_model::{Exit, ExitReason, JobError, PluginEvent};
 use hardpoint_store::{PluginConfig, PluginFlags, StoreError};
 use hardpoint_supervisor::{Announced, Captured};
 use hardpoint_wire::LogLevel;
+use instances::{CreateAnswer, Departed, Presence};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -41,9 +46,10 @@ use std::time::{Duration, Instant};
 use switch::Switch;
 use tokio::sync::oneshot;
 
-/// One life of one plugin.
+/// One life of one instance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LifeId {
+    /// The id of the instance: of the default one, the name of its plugin.
     pub(crate) plugin: String,
     pub(crate) incarnation: u64,
 }
@@ -83,10 +89,12 @@ pub(crate) struct Started<W> {
 /// What a life is begun with.
 #[derive(Debug)]
 pub(crate) struct Beginning {
+    pub(crate) plugin: String,
     pub(crate) dir: PathBuf,
     pub(crate) output: Captured,
-    /// What is set by hand in its configuration.
+    /// What is set by hand in the configuration of the plugin.
     pub(crate) config: Object,
+    pub(crate) own: Own,
     pub(crate) unknown_keys: UnknownKeys,
     /// Whether somebody asked for a restart.
     pub(crate) reload: bool,
@@ -97,6 +105,8 @@ pub(crate) struct Beginning {
 pub(crate) enum Input<W> {
     /// Somebody asks for something.
     Asked(Wish),
+    /// Somebody wants one more instance of a plugin.
+    Create(Create),
     /// What was asked for is on disk, or is not.
     Kept { wish: Wish, change: Change, result: Result<(), StoreError> },
     /// Somebody wants another configuration.
@@ -154,6 +164,8 @@ pub(crate) enum Effect<W> {
     KeepConfig { plugin: String, config: PluginConfig, why: KeepWhy },
     /// Whoever wanted another configuration is told, once the snapshot is published.
     TellConfig(ConfigAnswer, Result<Vec<String>, ConfigRefusal>),
+    /// Whoever wanted one more instance is told, once the snapshot is published.
+    TellCreated(CreateAnswer, Result<(String, bool), InstanceRefusal>),
     /// Whoever waits for the disk is told, once the snapshot is published.
     TellKept(oneshot::Sender<Result<(), StoreError>>, Result<(), StoreError>),
     /// Whoever waits may go on, once the snapshot is published.
@@ -169,6 +181,7 @@ pub(crate) struct Core<W> {
     configs: BTreeMap<String, PluginConfig>,
     logs: Logs,
     entries: BTreeMap<String, Entry<W>>,
+    departed: Departed,
     effects: Vec<Effect<W>>,
     changed: Vec<String>,
 }
@@ -193,26 +206,28 @@ impl<W: Clone> Core<W> {
         (flags, configs): (BTreeMap<String, PluginFlags>, BTreeMap<String, PluginConfig>),
         logs: Logs,
     ) -> Self {
-        let (entries, effects, changed) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { settings, keeps, flags, configs, logs, entries, effects, changed }
+        let (entries, departed, effects, changed) =
+            (BTreeMap::new(), Departed::default(), Vec::new(), Vec::new());
+        Self { settings, keeps, flags, configs, logs, entries, departed, effects, changed }
     }
 
     pub(crate) fn take_effects(&mut self) -> Vec<Effect<W>> {
         std::mem::take(&mut self.effects)
     }
 
-    /// The entries that are not as they were when this was last asked.
-    pub(crate) fn take_changed(&mut self) -> Vec<&Entry<W>> {
+    /// The entries that are not as they were when this was last asked; `None`: it is gone.
+    pub(crate) fn take_changed(&mut self) -> Vec<(String, Option<&Entry<W>>)> {
         let mut names = std::mem::take(&mut self.changed);
         names.sort_unstable();
         names.dedup();
-        names.into_iter().filter_map(|name| self.entries.get(&name)).collect()
+        names.into_iter().map(|name| (name.clone(), self.entries.get(&name))).collect()
     }
 
     pub(crate) fn on(&mut self, input: Input<W>, now: Now) {
         match input {
             Input::Found(found) => self.register(found, now),
             Input::Asked(wish) => self.asked(wish, now),
+            Input::Create(create) => self.create(create, now),
             Input::Kept { wish, change, result } => self.kept(wish, change, result, now),
             Input::Configure(wish) => self.configure(wish, now),
             Input::Reconfigured { life, result } => self.reconfigured(&life, result, now),
@@ -232,10 +247,7 @@ impl<W: Clone> Core<W> {
                 self.effects.extend(noted.map(Effect::Tell));
             }
             Input::CallFailed { life, tool, error, noted } => {
-                let breaks = self.settings.fail_on_of(&life.plugin).includes(error.category);
-                if breaks {
-                    self.of(&life, |entry, scene| entry.broken_by_call(&tool, &error, scene), now);
-                }
+                self.of(&life, |entry, scene| entry.call_failed(&tool, &error, scene), now);
                 self.effects.push(Effect::Tell(noted));
             }
             Input::Renew { life, done } => self.of(&life, |entry, scene| entry.renew(done, scene), now),
@@ -271,63 +283,6 @@ impl<W: Clone> Core<W> {
         (stopped, killed)
     }
 
-    /// All folders there are, as they were just found.
-    fn register(&mut self, found: Vec<Installed>, now: Now) {
-        let mut new = Vec::new();
-        for installed in &found {
-            let name = installed.name().to_owned();
-            if self.entries.contains_key(&name) {
-                continue;
-            }
-            if self.entries.len() >= crate::limits::PLUGINS_MAX {
-                tracing::error!(plugin = name, "too many plugins: this one is left out");
-                continue;
-            }
-            let flags = self.flags.get(&name).copied().unwrap_or_default();
-            let enabled = flags.enabled.unwrap_or_else(|| self.settings.enabled(&name));
-            let output = self.logs.of(&name, &name);
-            let mut entry = Entry::new(installed.clone(), enabled, flags, output, now);
-            entry.configuration.kept = self.configs.get(&name).cloned().unwrap_or_default();
-            self.entries.insert(name.clone(), entry);
-            self.with(&name, |entry, scene| entry.look_at_config(scene), now);
-            new.push(name);
-        }
-        self.look_for_conflicts(found, now);
-        for name in new {
-            let policy = self.settings.restart_of(&name).policy;
-            if self.entries.get(&name).is_some_and(|entry| entry.starts_by_itself(policy)) {
-                self.with(&name, Entry::start, now);
-            }
-        }
-    }
-
-    /// Which names are claimed twice, and which are not any more.
-    fn look_for_conflicts(&mut self, found: Vec<Installed>, now: Now) {
-        let mut folders: BTreeMap<String, Vec<Installed>> = BTreeMap::new();
-        for installed in found {
-            folders.entry(installed.name().to_owned()).or_default().push(installed);
-        }
-        for (name, folders) in folders {
-            let Some(entry) = self.entries.get_mut(&name) else { continue };
-            let was_alone = entry.conflict.is_none();
-            let own = folders.iter().position(|folder| folder.dir == entry.installed.dir);
-            let other = folders.iter().position(|folder| folder.dir != entry.installed.dir);
-            let folder = |at: usize| folders.get(at).cloned();
-            match (own, other.and_then(folder)) {
-                (Some(_), other) => entry.conflict = other.map(|other| other.dir),
-                // It has moved.
-                (None, Some(other)) => {
-                    entry.conflict = None;
-                    entry.installed = Arc::new(other);
-                }
-                (None, None) => {}
-            }
-            if was_alone && entry.conflict.is_some() {
-                self.with(&name, Entry::meets_a_namesake, now);
-            }
-        }
-    }
-
     /// Does something with the entry of a life, if that life is the present one.
     fn of(&mut self, life: &LifeId, decide: impl FnOnce(&mut Entry<W>, &mut Scene<'_, W>), now: Now) {
         if self.entries.get(&life.plugin).is_some_and(|entry| entry.incarnation == life.incarnation) {
@@ -337,18 +292,28 @@ impl<W: Clone> Core<W> {
 
     fn with(&mut self, plugin: &str, decide: impl FnOnce(&mut Entry<W>, &mut Scene<'_, W>), now: Now) {
         let Some(entry) = self.entries.get_mut(plugin) else { return };
-        let mut scene = Scene { settings: &self.settings, now, effects: &mut self.effects };
+        let (settings, configs, effects) = (&self.settings, &self.configs, &mut self.effects);
+        let mut scene = Scene { settings, configs, now, effects };
         decide(entry, &mut scene);
         if entry.is_settled() {
             scene.effects.extend(entry.waiting.drain(..).map(Effect::Tell));
         }
         self.changed.push(plugin.to_owned());
+        if entry.presence == Presence::Gone {
+            self.let_go(plugin);
+        }
+    }
+
+    fn scene(&mut self, now: Now) -> Scene<'_, W> {
+        Scene { settings: &self.settings, configs: &self.configs, now, effects: &mut self.effects }
     }
 }
 
 /// What a decision about one entry may use.
 pub(crate) struct Scene<'a, W> {
     pub(crate) settings: &'a Settings,
+    /// What is set by hand for plugins.
+    pub(crate) configs: &'a BTreeMap<String, PluginConfig>,
     pub(crate) now: Now,
     pub(crate) effects: &'a mut Vec<Effect<W>>,
 }
@@ -416,7 +381,7 @@ impl<W: Clone> Entry<W> {
             }
             Phase::Up(_) => {
                 self.exit_reason = Some(exit.reason.clone());
-                let why = Why::of_exit(&self.name, &exit.reason);
+                let why = Why::of_exit(&self.plugin, &self.name, &exit.reason);
                 self.broke(PluginEvent::Broke, why, ended_as(Some(&exit.reason)), scene);
             }
             Phase::Stopping { then, .. } => {
@@ -426,6 +391,7 @@ impl<W: Clone> Entry<W> {
                     Then::Unload => {
                         self.say(LogLevel::Info, "it is unloaded");
                         self.next_incarnation(Some("it was unloaded".to_owned()), scene);
+                        self.rest_unloaded();
                     }
                     Then::Start => self.start_anew(scene),
                     Then::Evicted => self.evicted(scene),
@@ -435,7 +401,10 @@ impl<W: Clone> Entry<W> {
         }
     }
 
-    fn broken_by_call(&mut self, tool: &str, error: &JobError, scene: &mut Scene<'_, W>) {
+    fn call_failed(&mut self, tool: &str, error: &JobError, scene: &mut Scene<'_, W>) {
+        if !scene.settings.fail_on_of(&self.plugin).includes(error.category) {
+            return;
+        }
         let why = Why::of_call(&self.name, tool, error);
         self.broke(PluginEvent::Broke, why, Ended::Failed, scene);
         self.stop(Then::Rest, scene);

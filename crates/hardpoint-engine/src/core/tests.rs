@@ -1,5 +1,6 @@
 //! The registry against a world of numbered workers: whatever happens in whatever order, its word is true.
 
+mod found;
 mod reload;
 mod room;
 mod unload;
@@ -114,7 +115,8 @@ impl World {
                 | Effect::Switch { .. }
                 | Effect::Reconfigure { .. }
                 | Effect::KeepConfig { .. }
-                | Effect::TellConfig(..) => {}
+                | Effect::TellConfig(..)
+                | Effect::TellCreated(..) => {}
                 Effect::Keep { wish, change } => self.keeping.push_back((wish, change)),
                 Effect::TellKept(whom, result) => drop(whom.send(result)),
                 Effect::Tell(whom) => {
@@ -433,26 +435,6 @@ fn an_unloaded_plugin_is_loaded_in_a_new_incarnation() {
     world.start_ends_well();
     let entry = &world.core.entries[NAME];
     assert_eq!((entry.state, entry.incarnation, entry.restarts), (PluginState::Initialized, 2, 0));
-}
-
-#[test]
-fn two_folders_of_one_name_are_both_refused_by_name() {
-    let mut world = World::new(settings(RestartPolicy::Always, FailOn::Fatal));
-    world.input(Input::Found(vec![installed("/plugins/ocr"), installed("/plugins/ocr-copy")]));
-    let entry = &world.core.entries[NAME];
-    let reason = entry.reason.as_deref().unwrap();
-    assert!(reason.contains("/plugins/ocr and /plugins/ocr-copy"), "{reason}");
-    assert_eq!(entry.state, PluginState::Failed);
-
-    // Once one of them is gone, the other may run.
-    world.input(Input::Found(vec![installed("/plugins/ocr-copy")]));
-    world.ask(Ask::Restart);
-    world.start_ends_well();
-    let entry = &world.core.entries[NAME];
-    assert_eq!(
-        (entry.state, entry.installed.dir.to_str()),
-        (PluginState::Initialized, Some("/plugins/ocr-copy"))
-    );
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) async fn begin(
     life: &LifeId,
     beginning: Beginning,
 ) -> Result<Started<Worker>, StartFailed> {
-    let Beginning { dir, output, config, unknown_keys, reload } = beginning;
+    let Beginning { plugin, dir, output, config, own, unknown_keys, reload } = beginning;
     if !tokio::fs::try_exists(&dir).await.unwrap_or(true) {
         return Err(StartFailed::of_gone_folder(&life.plugin, &dir));
     }
@@ -28,20 +28,28 @@ pub(super) async fn begin(
     let _ = shared.inputs.send(Input::Read { life: life.clone(), installed: Arc::clone(&installed) }).await;
     let manifest =
         installed.manifest.as_ref().map_err(|mistakes| StartFailed::of_manifest(&life.plugin, mistakes))?;
-    if manifest.name.as_str() != life.plugin {
+    if manifest.name.as_str() != plugin {
         let text = format!("plugin `{}`: its manifest now calls it `{}`", life.plugin, manifest.name);
         let hint = format!("`hardpoint plugin load {}` takes it up under its new name", manifest.name);
         return Err(StartFailed { hint: Some(hint), ..StartFailed::plain(&text) });
     }
     let incarnation = life.incarnation;
-    let order =
-        StartOrder { installed: &installed, manifest, incarnation, output, config, unknown_keys, reload };
+    let order = StartOrder {
+        installed: &installed,
+        manifest,
+        incarnation,
+        output,
+        config,
+        own,
+        unknown_keys,
+        reload,
+    };
     let tell = |event: StartEvent| {
         // A step that is not told is followed by another.
         let _ = shared.inputs.try_send(Input::Step { life: life.clone(), step: step(&event) });
     };
     let started = shared.starter.start(order, &tell).await;
-    let (worker, times) = started.map_err(|error| StartFailed::of(&life.plugin, error))?;
+    let (worker, times) = started.map_err(|error| StartFailed::of(&plugin, &life.plugin, error))?;
     Ok(Started { announced: worker.announced(), worker, times })
 }
 
@@ -84,7 +92,7 @@ impl StartFailed {
         Self { hint, detail: Some(diagnostics.to_string()), ..Self::plain(&reason) }
     }
 
-    fn of(plugin: &str, error: StartError) -> Self {
+    fn of(plugin: &str, instance: &str, error: StartError) -> Self {
         let (detail, exit) = match &error {
             StartError::Worker(failure) => {
                 (failure.error.traceback.clone(), failure.exit.as_ref().map(|exit| exit.reason.clone()))
@@ -94,7 +102,7 @@ impl StartFailed {
             | StartError::Environment(_)
             | StartError::Secrets(_) => (None, None),
         };
-        let (event, reason, hint) = (error.event(), error.to_string(), error.hint(plugin));
+        let (event, reason, hint) = (error.event(), error.to_string(), error.hint(plugin, instance));
         Self { event, reason, hint, detail, exit, error: Some(Arc::new(error)) }
     }
 }

@@ -126,11 +126,20 @@ impl Engine {
 
     /// The plugin of this name.
     pub fn plugin(&self, name: &str) -> Result<Arc<PluginView>, Refusal> {
-        let snapshot = self.shared.snapshot.load();
-        snapshot.plugins.get(name).cloned().ok_or_else(|| Refusal::UnknownPlugin {
-            name: name.to_owned(),
-            known: snapshot.plugins.keys().cloned().collect(),
-        })
+        self.shared.snapshot.load().plugins.get(name).cloned().ok_or_else(|| self.unknown(name))
+    }
+
+    pub(crate) fn unknown(&self, name: &str) -> Refusal {
+        let known = self.snapshot().plugins.keys().cloned().collect();
+        Refusal::UnknownPlugin { name: name.to_owned(), known }
+    }
+
+    /// The plugin of this name. It may have come, moved, or lost its namesake since the folder was last read.
+    pub(crate) async fn plugin_to_be_loaded(&self, name: &str) -> Result<Arc<PluginView>, Refusal> {
+        if self.plugin(name).map_or(true, |plugin| plugin.is_conflicting) {
+            self.look_for_new_plugins().await?;
+        }
+        self.plugin(name)
     }
 
     /// Does something with a plugin and waits for at most `patience` until it is done. Whether it is allowed to take
@@ -139,12 +148,13 @@ impl Engine {
         if self.is_draining() {
             return Err(Refusal::Stopping);
         }
-        // A plugin may have come, moved, or lost its namesake since the folder was last read.
-        let doubtful = self.plugin(name).map_or(verb == Verb::Load, |plugin| plugin.is_conflicting);
-        if matches!(verb, Verb::Load | Verb::Restart) && doubtful {
-            self.look_for_new_plugins().await?;
-        }
-        let plugin = self.plugin(name)?;
+        let plugin = match verb {
+            Verb::Load => self.plugin_to_be_loaded(name).await?,
+            Verb::Restart if self.plugin(name)?.is_conflicting => self.plugin_to_be_loaded(name).await?,
+            Verb::Restart | Verb::Unload | Verb::Enable | Verb::Disable | Verb::Prefetch => {
+                self.plugin(name)?
+            }
+        };
         let ask = match verb {
             Verb::Load => Ask::Load,
             Verb::Unload => Ask::Unload,
@@ -155,7 +165,9 @@ impl Engine {
         };
         let (wish, (kept, done, heard)) = wish(name, ask);
         self.command(Input::Asked(wish))?;
-        kept.await.map_err(|_| Refusal::Stopping)?.map_err(Refusal::Store)?;
+        // A further instance may be unloaded meanwhile.
+        let lost = |_| self.plugin(name).err().unwrap_or(Refusal::Stopping);
+        kept.await.map_err(lost)?.map_err(Refusal::Store)?;
         let settled = async {
             let _ = done.await;
             // Dropped by whoever has nothing to hear.
@@ -166,7 +178,12 @@ impl Engine {
             Ok(Err(error)) => return Err(Refusal::Hook(Box::new(error))),
             Err(_) => false,
         };
-        Ok(Answer { plugin: self.plugin(name)?, done })
+        // A further instance that was unloaded is not there any more.
+        let plugin = self.plugin(name).or_else(|refusal| match verb {
+            Verb::Unload => Ok(Arc::new(plugin.ended())),
+            Verb::Load | Verb::Restart | Verb::Enable | Verb::Disable | Verb::Prefetch => Err(refusal),
+        });
+        Ok(Answer { plugin: plugin?, done })
     }
 
     /// Lets a plugin have a fresh worker, if it still has the one of this incarnation; its calls end first. Returns when

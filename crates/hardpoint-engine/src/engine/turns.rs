@@ -90,7 +90,7 @@ impl Loop {
     /// Carries out what was decided. The snapshot is published before anybody is told.
     fn turn(&mut self) {
         let effects = self.core.take_effects();
-        self.publish();
+        let gone = self.publish();
         for effect in effects {
             match effect {
                 Effect::Start(life, beginning) => self.start(life, beginning),
@@ -127,9 +127,13 @@ impl Loop {
                 Effect::KeepConfig { plugin, config, why } => self.keep_config(plugin, config, why),
                 Effect::TellConfig(whom, result) => drop(whom.send(result)),
                 Effect::Keep { wish, change } => self.keep(wish, change),
+                Effect::TellCreated(whom, result) => drop(whom.send(result)),
                 Effect::TellKept(whom, result) => drop(whom.send(result)),
                 Effect::Tell(whom) => drop(whom.send(())),
             }
+        }
+        for name in gone {
+            self.starts.remove(&name);
         }
     }
 
@@ -182,17 +186,29 @@ impl Loop {
         });
     }
 
-    fn publish(&mut self) {
+    /// Which instances are not there any more.
+    fn publish(&mut self) -> Vec<String> {
         let enforcer = self.shared.enforcer;
+        let changed = self.core.take_changed().into_iter();
         let changed: Vec<_> =
-            self.core.take_changed().into_iter().map(|entry| Arc::new(view(entry, enforcer))).collect();
+            changed.map(|(name, entry)| (name, entry.map(|entry| Arc::new(view(entry, enforcer))))).collect();
         if changed.is_empty() {
-            return;
+            return Vec::new();
         }
+        let mut gone = Vec::new();
         let before = self.shared.snapshot.load();
         let mut plugins: BTreeMap<String, Arc<PluginView>> = before.plugins.clone();
-        plugins.extend(changed.into_iter().map(|view| (view.name.clone(), view)));
+        for (name, view) in changed {
+            match view {
+                Some(view) => drop(plugins.insert(name, view)),
+                None => {
+                    plugins.remove(&name);
+                    gone.push(name);
+                }
+            }
+        }
         self.shared.snapshot.store(Arc::new(Snapshot { version: before.version + 1, plugins }));
+        gone
     }
 
     fn start(&mut self, life: LifeId, beginning: Beginning) {
@@ -239,6 +255,8 @@ impl Loop {
 fn view(entry: &Entry<Worker>, enforcer: MemoryEnforcer) -> PluginView {
     PluginView {
         name: entry.name.clone(),
+        plugin: entry.plugin.clone(),
+        concurrency: entry.concurrency,
         installed: Arc::clone(&entry.installed),
         state: entry.state,
         reason: entry.reason.clone(),

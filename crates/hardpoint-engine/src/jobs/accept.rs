@@ -100,7 +100,7 @@ impl Jobs {
     }
 
     fn check_plugin(&self, plugin: &PluginRef) -> Result<(), SubmitError> {
-        let view = self.engine.plugin(plugin.plugin.as_str()).map_err(SubmitError::Plugin)?;
+        let view = self.engine.referred(plugin).map_err(SubmitError::Plugin)?;
         if view.is_enabled() {
             Ok(())
         } else {

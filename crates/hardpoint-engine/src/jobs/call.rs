@@ -62,7 +62,7 @@ pub(super) fn places(engine: &Engine, rooms: &mut Rooms, instance: &str) -> Resu
         let reason = format!("plugin `{instance}` had made room for another and is started again");
         return Err(Down { reason, until: Until::Soon });
     }
-    let stages_max = plugin.manifest().map_or(1, |manifest| manifest.limits.concurrency);
+    let stages_max = plugin.concurrency().unwrap_or(1);
     Ok(Place { stages_max, incarnation: plugin.incarnation })
 }
 
@@ -118,10 +118,11 @@ pub(super) async fn run(
     stop: oneshot::Receiver<()>,
 ) {
     let (job, attempt) = (called.job, called.attempt);
-    let plugin = called.plugin.to_string();
+    let instance = called.plugin.to_string();
+    let plugin = host.engine.plugin_of(&instance);
     let (result, forced) = match attempt_it(&host, called, permit, stop).await {
         Ok(output) => (Ok(output), false),
-        Err(Broke { error, forced }) => (Err(Box::new(error.of_plugin(&plugin))), forced),
+        Err(Broke { error, forced }) => (Err(Box::new(error.of_instance(&plugin, &instance))), forced),
     };
     let _ = host.inputs.send(Input::Ended { job, attempt, result, forced }).await;
 }
@@ -153,7 +154,7 @@ async fn attempt_it(
         check_output(pipeline, index, &payload).map_err(Broke::of)?;
     }
     let place = (called.job, called.stage, called.attempt);
-    host.outputs.keep(payload, place).await.map(Box::new).map_err(|e| Broke::of(e.of_plugin(&instance)))
+    host.outputs.keep(payload, place).await.map(Box::new).map_err(Broke::of)
 }
 
 async fn arguments(host: &Host, called: &Called, instance: &str) -> Result<Payload, Broke> {

@@ -152,7 +152,7 @@ fn not_an_object(stage: &Stage) -> JobError {
         "`{}.{}` did not return an object, so its output has no names to pass on",
         stage.plugin, stage.tool
     );
-    JobError::new(Category::UserInput, "InvalidOutput", message).of_plugin(stage.plugin.plugin.as_str())
+    JobError::new(Category::UserInput, "InvalidOutput", message).of_plugin(stage.plugin.instance.as_str())
 }
 
 fn wrong(why: String) -> JobError {

@@ -137,6 +137,11 @@ impl Files {
 
     fn try_append(&mut self, instance: &str, lines: &[Arc<LogLine>], last: &mut u64) -> io::Result<()> {
         let Self { root, file_bytes, count, newest, buffer } = self;
+        if newest.len() >= INSTANCES_MAX && !newest.contains_key(instance) {
+            // Those that are gone are among them; each of the others finds its file again.
+            newest.clear();
+            forget(root);
+        }
         let newest = newest.entry(instance.to_owned()).or_insert_with(|| Newest::of(folder(root, instance)));
         let mut open = newest.open()?;
         buffer.clear();

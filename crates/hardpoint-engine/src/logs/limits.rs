@@ -6,8 +6,10 @@ use std::time::Duration;
 pub const FILE_BYTES: u64 = 8 << 20;
 /// Files of one instance when nobody says how many.
 pub const FILES: u32 = 5;
-/// Instances whose files are kept: as many as a host has plugins. Of more, those that were silent longest go.
+/// Instances whose files are kept: as many as a host has at once. Of more, those that were silent longest go.
 pub const INSTANCES_MAX: usize = crate::limits::PLUGINS_MAX;
+/// Instances that are gone whose last lines stay in memory.
+pub const GONE_MAX: usize = 16;
 /// Bytes that are written at once.
 pub const WRITE_BYTES: usize = 256 << 10;
 /// After each look for lines to write; so much of what was said may be lost when the host is killed.

@@ -26,8 +26,8 @@ pub use reading::{LogReading, Start};
 pub use settings::LogSettings;
 
 use hardpoint_supervisor::{Captured, Numbers};
-use limits::{READS_AT_ONCE, WRITTEN_PATIENCE};
-use std::collections::BTreeMap;
+use limits::{GONE_MAX, READS_AT_ONCE, WRITTEN_PATIENCE};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -45,10 +45,10 @@ pub struct Logs {
 struct Shared {
     dir: Option<PathBuf>,
     numbers: Numbers,
-    /// The number of the last line of earlier hosts.
-    before: u64,
     writer: Option<SyncSender<()>>,
     instances: Mutex<BTreeMap<String, Captured>>,
+    /// Those of them that are gone, the last one last.
+    gone: Mutex<VecDeque<String>>,
     /// Whether the disk refused the last write.
     trouble: AtomicBool,
     reads: Semaphore,
@@ -75,9 +75,9 @@ impl Logs {
         let shared = Arc::new(Shared {
             dir: settings.dir.clone(),
             numbers: Numbers::after(before),
-            before,
             writer: settings.dir.is_some().then_some(wake),
             instances: Mutex::default(),
+            gone: Mutex::default(),
             trouble: AtomicBool::new(false),
             reads: Semaphore::new(READS_AT_ONCE),
         });
@@ -92,13 +92,33 @@ impl Logs {
 
     /// The log of an instance.
     pub(crate) fn of(&self, plugin: &str, instance: &str) -> Captured {
-        let Shared { numbers, writer, before, .. } = &*self.shared;
+        let Shared { numbers, writer, gone, .. } = &*self.shared;
+        gone.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| known != instance);
         let mut instances = self.shared.instances.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || match writer {
-            Some(writer) => Captured::kept(plugin, instance, numbers.clone(), writer.clone(), *before),
+        match instances.get(instance) {
+            Some(known) if known.plugin() == plugin => return known.clone(),
+            // It was an instance of another plugin.
+            Some(_) | None => {}
+        }
+        // What was said until now in its name, by earlier hosts or by one that was let go, is on disk.
+        let new = match writer {
+            Some(writer) => Captured::kept(plugin, instance, numbers.clone(), writer.clone(), numbers.last()),
             None => Captured::in_memory(plugin, instance, numbers.clone()),
         };
-        instances.entry(instance.to_owned()).or_insert_with(new).clone()
+        instances.insert(instance.to_owned(), new.clone());
+        new
+    }
+
+    /// An instance is gone: what it said stays on disk, and that of the last few in memory, too.
+    pub(crate) fn let_go(&self, instance: &str) {
+        let mut gone = self.shared.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.retain(|known| known != instance);
+        gone.push_back(instance.to_owned());
+        let mut instances = self.shared.instances.lock().unwrap_or_else(PoisonError::into_inner);
+        while gone.len() > GONE_MAX {
+            let Some(oldest) = gone.pop_front() else { break };
+            instances.remove(&oldest);
+        }
     }
 
     /// Lines of these instances, in the order in which they came.

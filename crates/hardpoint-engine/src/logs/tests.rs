@@ -1,6 +1,6 @@
 //! Logs on a real disk: every line once and in its order, whatever becomes of memory, files and hosts.
 
-use super::limits::{PAGE_LINES, RETRY, WRITE_PAUSE};
+use super::limits::{GONE_MAX, INSTANCES_MAX, PAGE_LINES, RETRY, WRITE_PAUSE};
 use super::{LogFilter, LogReading, LogSettings, Logs, Start};
 use hardpoint_model::job::JobId;
 use hardpoint_model::log::{AttemptId, LogLevel, LogLine};
@@ -280,4 +280,39 @@ fn a_folder_is_named_after_its_instance_whatever_that_is_called() {
     assert!(name(&long) < 200);
     let other = format!("{long}y");
     assert_ne!(super::files::folder(Path::new("/"), &long), super::files::folder(Path::new("/"), &other));
+}
+
+#[tokio::test]
+async fn an_instance_that_is_gone_can_still_be_read_and_goes_on_when_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = Logs::open(&settings(dir.path()));
+    say(&logs.of("p", "a"), None, "first");
+    logs.settled(PATIENCE).await;
+    logs.let_go("a");
+    for number in 0..GONE_MAX {
+        logs.of("p", &number.to_string());
+        logs.let_go(&number.to_string());
+    }
+    assert!(logs.known("a").is_none(), "only the last few are in memory");
+    assert_eq!(read(&logs, LogFilter::default(), Start::After(0)).await, ["first"]);
+    // Of another plugin, this time.
+    let back = logs.of("q", "a");
+    assert_eq!(back.plugin(), "q");
+    say(&back, None, "second");
+    assert_eq!(read(&logs, LogFilter::default(), Start::After(0)).await, ["first", "second"]);
+    assert_eq!(read(&logs, LogFilter::default(), Start::Last(1)).await, ["second"]);
+}
+
+#[tokio::test]
+async fn however_many_instances_come_and_go_only_so_many_folders_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = Logs::open(&settings(dir.path()));
+    for number in 0..2 * INSTANCES_MAX + 2 {
+        let instance = number.to_string();
+        say(&logs.of("p", &instance), None, "hello");
+        logs.caught_up(std::slice::from_ref(&instance)).await;
+        logs.let_go(&instance);
+    }
+    let folders = fs::read_dir(dir.path()).unwrap().count();
+    assert!((INSTANCES_MAX..=2 * INSTANCES_MAX).contains(&folders), "{folders}");
 }

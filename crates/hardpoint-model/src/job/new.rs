@@ -41,7 +41,8 @@ impl From<Job> for NewJob {
 
 fn waiting(plugin: PluginRef, tool: String, args: Map<String, Value>) -> Stage {
     Stage {
-        plugin,
+        // As it is known everywhere else, so that whoever looks for its jobs finds them all.
+        plugin: plugin.by_id(),
         tool,
         args,
         status: JobStatus::Pending,

@@ -56,7 +56,7 @@ pub struct Pipeline {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Stage {
-    /// The plugin, or one instance of it: `ocr`, `ocr@fast`.
+    /// The plugin, or a further instance of it by its id: `ocr`, `fast`, `ocr@fast`.
     pub plugin: PluginRef,
     /// The tool of the plugin.
     #[schemars(length(min = 1, max = 128))]

@@ -37,7 +37,7 @@ const FORMATS: &[schema::Format] = &[("plugin-ref", plugin_ref), ("pipeline-name
 fn plugin_ref(text: &str) -> Result<(), FormatProblem> {
     text.parse::<PluginRef>().map(drop).map_err(|error| FormatProblem {
         message: format!("{error}, got `{}`", quoted(text)),
-        hint: Some("write the plugin's name, or `plugin@instance`".to_owned()),
+        hint: Some("write the plugin's name, or the id of an instance of it".to_owned()),
     })
 }
 
@@ -172,8 +172,8 @@ stages:
             "stages:\n- plugin: A/b\n  tool: t\npass: both\n",
             Format::Yaml,
             &[
-                "p:2: stages[0].plugin: must start with a lower-case letter or a digit, then lower-case letters, digits, \
-             `_` or `-`, 64 characters at most, got `A/b`\nhint: write the plugin's name, or `plugin@instance`",
+                "p:2: stages[0].plugin: must be letters, digits, `_` or `-`, 64 characters at most, got `A/b`\nhint: \
+             write the plugin's name, or the id of an instance of it",
                 "p:4: pass: must be one of `output`, `merge`, got `both`",
             ],
         );

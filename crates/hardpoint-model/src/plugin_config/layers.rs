@@ -14,8 +14,10 @@ pub enum Origin {
     Default,
     /// `[config]` of the plugin's manifest.
     Manifest,
-    /// Somebody set it by hand, and it is kept.
+    /// Somebody set it by hand for the plugin, and it is kept.
     Persisted,
+    /// Somebody set it for this instance alone, as long as the host lives.
+    Instance,
 }
 
 impl Origin {
@@ -25,6 +27,7 @@ impl Origin {
             Self::Default => "default",
             Self::Manifest => "manifest",
             Self::Persisted => "persisted",
+            Self::Instance => "instance",
         }
     }
 }
@@ -34,8 +37,10 @@ impl Origin {
 pub struct Layers {
     /// `[config]` of its manifest.
     pub manifest: Object,
-    /// What somebody set by hand.
+    /// What somebody set by hand for the plugin.
     pub persisted: Object,
+    /// What somebody set for one further instance of it.
+    pub instance: Object,
 }
 
 /// What a plugin is given.
@@ -54,13 +59,18 @@ impl Layers {
     pub(super) fn merged(&self) -> Object {
         let mut merged = self.manifest.clone();
         overlay(&mut merged, &self.persisted);
+        overlay(&mut merged, &self.instance);
         merged
     }
 
     /// Whose the leaves of `values` are, which are these layers with the schema's defaults below them.
     pub(super) fn origins(&self, values: &Object) -> BTreeMap<String, Origin> {
         let whose = |pointer: &str| {
-            let layers = [(&self.persisted, Origin::Persisted), (&self.manifest, Origin::Manifest)];
+            let layers = [
+                (&self.instance, Origin::Instance),
+                (&self.persisted, Origin::Persisted),
+                (&self.manifest, Origin::Manifest),
+            ];
             let layer = layers.into_iter().find(|(layer, _)| at(layer, pointer).is_some());
             layer.map_or(Origin::Default, |(_, origin)| origin)
         };

@@ -2,7 +2,7 @@
 //! merged. Knows neither who asks nor where a layer is kept.
 //!
 //! ```text
-//! persisted (by hand)  >  manifest `[config]`  >  `default` in the schema      one object, a winner for each leaf
+//! instance  >  persisted (by hand)  >  manifest `[config]`  >  `default` in the schema    one object, a winner for each leaf
 //! ```
 //!
 //! A plugin's own schema says what may stand there. It is the plugin's code that brings it, so it is known once a worker

@@ -12,7 +12,7 @@ fn object(value: Value) -> Object {
 }
 
 fn layers(manifest: Value, persisted: Value) -> Layers {
-    Layers { manifest: object(manifest), persisted: object(persisted) }
+    Layers { manifest: object(manifest), persisted: object(persisted), ..Layers::default() }
 }
 
 fn schema() -> ConfigSchema {
@@ -149,17 +149,23 @@ proptest! {
     }
 
     #[test]
-    fn every_value_is_the_one_of_the_layer_that_it_is_said_to_be_of(manifest in objects(), persisted in objects()) {
-        let said = Layers { manifest, persisted };
+    fn every_value_is_the_one_of_the_layer_that_it_is_said_to_be_of(
+        manifest in objects(), persisted in objects(), instance in objects(),
+    ) {
+        let said = Layers { manifest, persisted, instance };
         let given = effective(None, &said, UnknownKeys::Refuse).unwrap();
         let values = Value::Object(given.values);
         let of = |layer: &Object, pointer: &str| Value::Object(layer.clone()).pointer(pointer).cloned();
         for (pointer, origin) in &given.origins {
             let value = values.pointer(pointer).cloned();
-            let (by_hand, declared) = (of(&said.persisted, pointer), of(&said.manifest, pointer));
+            let (own, by_hand) = (of(&said.instance, pointer), of(&said.persisted, pointer));
+            let declared = of(&said.manifest, pointer);
             match origin {
-                Origin::Persisted => prop_assert_eq!(&value, &by_hand, "{}", pointer),
-                Origin::Manifest => prop_assert_eq!((&value, by_hand), (&declared, None), "{}", pointer),
+                Origin::Instance => prop_assert_eq!(&value, &own, "{}", pointer),
+                Origin::Persisted => prop_assert_eq!((&value, own), (&by_hand, None), "{}", pointer),
+                Origin::Manifest => {
+                    prop_assert_eq!((&value, own, by_hand), (&declared, None, None), "{}", pointer);
+                }
                 Origin::Default => prop_assert!(false, "{} has no default", pointer),
             }
         }
@@ -177,7 +183,7 @@ proptest! {
     #[test]
     fn whatever_stands_there_is_told_or_taken_and_unknown_keys_never_stay(persisted in objects()) {
         let schema = schema();
-        let said = Layers { manifest: Object::new(), persisted: persisted.clone() };
+        let said = Layers { persisted: persisted.clone(), ..Layers::default() };
         let strict = effective(Some(&schema), &said, UnknownKeys::Refuse);
         let told: Vec<String> = strict.err().into_iter().flatten().map(|mistake| mistake.pointer).collect();
         let lenient = effective(Some(&schema), &said, UnknownKeys::Ignore).unwrap();

@@ -12,7 +12,7 @@ use hardpoint_model::health::PluginHealth;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// All plugins, counted.
+/// All plugins, counted, each with its default instance alone.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CountedPlugins {
     /// All of them, sorted by name.
@@ -29,8 +29,8 @@ pub(crate) struct CountedPlugins {
 
 pub(crate) async fn counted(State(app): Shared) -> Json<CountedPlugins> {
     let snapshot = app.engine.snapshot();
-    let Counts { available, failed, unavailable } = Counts::of(&snapshot);
-    let plugins: Vec<PluginHealth> = snapshot.plugins.values().map(|plugin| plugin.health()).collect();
+    let Counts { available, failed, unavailable } = Counts::of(snapshot.defaults());
+    let plugins: Vec<PluginHealth> = snapshot.defaults().map(|plugin| plugin.health()).collect();
     let total = plugins.len();
     Json(CountedPlugins { plugins, total, available, failed, unavailable })
 }
@@ -38,7 +38,7 @@ pub(crate) async fn counted(State(app): Shared) -> Json<CountedPlugins> {
 pub(crate) fn counted_docs(op: TransformOperation) -> TransformOperation {
     reading(op, "listPluginsCounted", "All plugins with their health, counted")
         .description(
-            "The plugins of `GET /v1/plugins` in an object, for clients that ask with a slash at the end.",
+            "The default instances of `GET /v1/plugins` in an object, for clients that ask with a slash at the end.",
         )
         .tag("compat")
         .response::<200, Json<CountedPlugins>>()

@@ -55,7 +55,7 @@ async fn dispatch(app: &App, method: &str, params: Map<String, Value>) -> Result
 /// One entry for each plugin that can be called with an image.
 fn list(app: &App) -> Value {
     let snapshot = app.engine.snapshot();
-    let callable = snapshot.plugins.values().filter(|plugin| takes_calls(plugin));
+    let callable = snapshot.defaults().filter(|plugin| takes_calls(plugin));
     let entry = |plugin: &PluginView| {
         json!({"name": plugin.name, "description": plugin.health().description, "inputSchema": {
             "type": "object",

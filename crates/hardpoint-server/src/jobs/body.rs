@@ -38,10 +38,10 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// The fields of a body that are not taken out yet.
 #[derive(Debug)]
-pub(super) struct Fields(Map<String, Value>);
+pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
-    pub(super) fn of(text: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn of(text: &[u8]) -> Result<Self, Problem> {
         match parse(text)? {
             Value::Object(fields) => Ok(Self(fields)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
@@ -51,12 +51,12 @@ impl Fields {
     }
 
     /// Any value but null, if there is one.
-    pub(super) fn value(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name).filter(|value| !value.is_null())
     }
 
     /// An object, if there is one.
-    pub(super) fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, Problem> {
+    pub(crate) fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, Problem> {
         match self.value(name) {
             Some(Value::Object(map)) => Ok(Some(map)),
             Some(_) => Err(misfit(&format!("/{name}"), &format!("`{name}` must be an object"))),
@@ -65,7 +65,7 @@ impl Fields {
     }
 
     /// A text of 1 to `max` characters, if there is one.
-    pub(super) fn text(&mut self, name: &str, max: usize) -> Result<Option<String>, Problem> {
+    pub(crate) fn text(&mut self, name: &str, max: usize) -> Result<Option<String>, Problem> {
         match self.value(name) {
             None => Ok(None),
             Some(Value::String(text)) if fits(&text, max) => Ok(Some(text)),
@@ -75,12 +75,12 @@ impl Fields {
         }
     }
 
-    pub(super) fn needed_text(&mut self, name: &str, max: usize) -> Result<String, Problem> {
+    pub(crate) fn needed_text(&mut self, name: &str, max: usize) -> Result<String, Problem> {
         self.text(name, max)?.ok_or_else(|| missing(name))
     }
 
     /// A whole number, if there is one; `1.0` is one in JSON.
-    pub(super) fn number(&mut self, name: &str) -> Result<Option<i32>, Problem> {
+    pub(crate) fn number(&mut self, name: &str) -> Result<Option<i32>, Problem> {
         let Some(value) = self.value(name) else { return Ok(None) };
         let whole = value.as_i64().and_then(|number| i32::try_from(number).ok());
         whole.or_else(|| value.as_f64().and_then(whole_number)).map(Some).ok_or_else(|| {
@@ -89,12 +89,12 @@ impl Fields {
         })
     }
 
-    pub(super) fn needed_number(&mut self, name: &str) -> Result<i32, Problem> {
+    pub(crate) fn needed_number(&mut self, name: &str) -> Result<i32, Problem> {
         self.number(name)?.ok_or_else(|| missing(name))
     }
 
     /// Nothing may be left that nobody knows.
-    pub(super) fn end(self, known: &str) -> Result<(), Problem> {
+    pub(crate) fn end(self, known: &str) -> Result<(), Problem> {
         match self.0.keys().next() {
             None => Ok(()),
             Some(name) => Err(misfit(

@@ -16,7 +16,7 @@ mod steer;
 mod stream;
 mod submit;
 
-pub(crate) use body::{read, read_json};
+pub(crate) use body::{Fields, read, read_json};
 pub(crate) use docs::*;
 pub(crate) use failure::{find, submission};
 pub(crate) use follow::{events, job_events, realtime};

@@ -218,7 +218,7 @@ fn no_plugin(name: &str) -> Problem {
 
 /// The plugin must be there; the tool too, and it must take the arguments, when it is known which ones there are.
 fn check_tool(engine: &Engine, plugin: &PluginRef, tool: &str, args: &Value) -> Result<(), Problem> {
-    let plugin = engine.plugin(&plugin.to_string()).map_err(|refusal| {
+    let plugin = engine.referred(plugin).map_err(|refusal| {
         let problem = refused(&refusal, of_refusal(&refusal));
         if matches!(refusal, Refusal::UnknownPlugin { .. }) { problem.at("/plugin_id") } else { problem }
     })?;

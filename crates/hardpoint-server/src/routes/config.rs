@@ -32,12 +32,15 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The configuration of a plugin.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ConfigAnswer {
-    /// What the plugin is given: what is set by hand, over its manifest, over the defaults of its schema.
+    /// What the instance is given: what is set for it alone, over what is set by hand for the plugin, over its manifest,
+    /// over the defaults of its schema.
     values: Map<String, Value>,
     /// Whose each value is, by JSON pointer; an object that is not empty is told key by key.
     origins: BTreeMap<String, Origin>,
-    /// What is set by hand.
+    /// What is set by hand for the plugin. A further instance takes it up when it is started.
     persisted: Map<String, Value>,
+    /// What is set for this instance alone; empty for the default one.
+    instance: Map<String, Value>,
     /// The JSON Schema of it; null when the plugin has none, or has not told it yet.
     schema: Option<Value>,
     /// Whether the plugin has told its schema since the host began. It does when it is started.
@@ -62,6 +65,7 @@ impl ConfigAnswer {
             values: config.effective.values.clone(),
             origins: config.effective.origins.clone(),
             persisted: config.persisted.clone(),
+            instance: config.instance.clone(),
             schema: schema.flatten().map(|schema| schema.schema().clone()),
             schema_known: schema.is_some(),
             schema_hash: schema.flatten().map(ConfigSchema::hash).map(str::to_owned),
@@ -73,7 +77,7 @@ impl ConfigAnswer {
     }
 }
 
-fn mistake(error: &FieldError) -> Mistake {
+pub(super) fn mistake(error: &FieldError) -> Mistake {
     let hint = error.hint.clone().filter(|hint| !error.message.contains(hint.as_str()));
     Mistake { hint, ..Mistake::at(error.pointer.clone(), error.message.clone()) }
 }
@@ -125,7 +129,8 @@ pub(super) fn change_docs(op: TransformOperation) -> TransformOperation {
         .description(
             "A JSON merge patch (RFC 7396) for what is set by hand; null takes a key out of that. A plugin that runs takes it \
              up in its `reconfigure` hook, between its calls: no call fails. When this is answered with 200 it is in force and \
-             on disk; otherwise nothing has changed.",
+             on disk; otherwise nothing has changed. Of a further instance, what is set for it alone is changed, which is \
+             forgotten with it.",
         )
         .json_body::<Map<String, Value>>(json!({"language": "deu", "dpi": null}))
         .response::<200, Json<ConfigAnswer>>()

@@ -7,11 +7,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use hardpoint_engine::Snapshot;
+use hardpoint_engine::{PluginView, Snapshot};
 use hardpoint_model::PluginState;
 use hardpoint_model::health::{Liveness, PluginHealth};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The host lives.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -43,8 +44,8 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn of(snapshot: &Snapshot) -> Self {
-        let states: Vec<PluginState> = snapshot.plugins.values().map(|plugin| plugin.state()).collect();
+    pub(crate) fn of<'a>(plugins: impl Iterator<Item = &'a Arc<PluginView>>) -> Self {
+        let states: Vec<PluginState> = plugins.map(|plugin| plugin.state()).collect();
         let count = |wanted| states.iter().filter(|state| **state == wanted).count();
         let (failed, unavailable) = (count(PluginState::Failed), count(PluginState::Unavailable));
         Self { available: states.len() - failed - unavailable, failed, unavailable }
@@ -53,7 +54,7 @@ impl Counts {
 
 pub(super) async fn health(State(app): Shared) -> Json<HostHealth> {
     let snapshot = app.engine.snapshot();
-    let Counts { available, failed, unavailable } = Counts::of(&snapshot);
+    let Counts { available, failed, unavailable } = Counts::of(snapshot.plugins.values());
     Json(HostHealth {
         status: "healthy",
         version: env!("CARGO_PKG_VERSION"),

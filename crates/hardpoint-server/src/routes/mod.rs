@@ -3,6 +3,7 @@
 mod config;
 mod docs;
 mod host;
+mod instances;
 mod logs;
 mod metrics;
 mod plugins;
@@ -107,6 +108,7 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
         .api_route("/v1/health", get_with(host::health, host::health_docs))
         .api_route("/v1/ready", get_with(host::ready, host::ready_docs))
         .api_route("/metrics", get_with(metrics::metrics, metrics::metrics_docs))
+        .merge(instances::router())
         .merge(pages())
         .finish_api_with(&mut api, openapi::about);
     (router, api)

@@ -105,7 +105,7 @@ pub(super) async fn list(
     path: Path<PluginPath>,
     query: Query<ScopeQuery>,
 ) -> Result<Json<SecretsAnswer>, Problem> {
-    let place = place(query.0.scope.as_deref(), &path.0.name)?;
+    let place = place(&app, query.0.scope.as_deref(), &path.0.name)?;
     let scope = place.scope().to_owned();
     let view = app.engine.secrets(place).await.map_err(|refusal| problem(&path.0.name, "", &refusal))?;
     let missing_required = view.missing().map(str::to_owned).collect();
@@ -129,7 +129,7 @@ pub(super) async fn set(
     request: Request<Body>,
 ) -> Result<Json<SecretAnswer>, Problem> {
     let SecretPath { name, key } = path.0;
-    let place = place(query.0.scope.as_deref(), &name)?;
+    let place = place(&app, query.0.scope.as_deref(), &name)?;
     let afterwards = query.0.afterwards(&app)?;
     let value = value(read_json(request, SECRET_BODY_BYTES_MAX).await?)?;
     let set = app.engine.set_secret(place, key.clone(), value, afterwards).await;
@@ -158,7 +158,7 @@ pub(super) async fn delete(
     query: Query<ChangeQuery>,
 ) -> Result<Json<SecretAnswer>, Problem> {
     let SecretPath { name, key } = path.0;
-    let place = place(query.0.scope.as_deref(), &name)?;
+    let place = place(&app, query.0.scope.as_deref(), &name)?;
     let deleted = app.engine.delete_secret(place, key.clone(), query.0.afterwards(&app)?).await;
     match deleted.map_err(|refusal| problem(&name, &key, &refusal))? {
         Changed { changed: true, restarting, settled } => {
@@ -180,8 +180,9 @@ pub(super) fn delete_docs(op: TransformOperation) -> TransformOperation {
         .problems(&[Code::StoreUnavailable, Code::HostStopping, Code::HostBusy])
 }
 
-fn place(scope: Option<&str>, plugin: &str) -> Result<Place, Problem> {
-    Place::new(scope, plugin).map_err(|error| of_secrets(&error, ""))
+/// All instances of a plugin have its secrets.
+fn place(app: &App, scope: Option<&str>, name: &str) -> Result<Place, Problem> {
+    Place::new(scope, &app.engine.plugin_of(name)).map_err(|error| of_secrets(&error, ""))
 }
 
 /// What is wrong with the body is said without what is in it.

@@ -25,7 +25,7 @@ use std::time::Duration;
 pub(super) struct WaitQuery {
     /// How long to wait until the plugin has settled; the server's setting when absent.
     #[schemars(range(min = 0, max = 3600), skip_serializing_if = "Option::is_none")]
-    wait_seconds: Option<f64>,
+    pub(super) wait_seconds: Option<f64>,
 }
 
 /// How long whoever asks wants to wait.

@@ -21,6 +21,11 @@ impl Numbers {
         Self(Arc::new(AtomicU64::new(last)))
     }
 
+    /// The last one that was given out.
+    pub fn last(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Only under the lock of an instance, so that its numbers are in the order of its lines.
     fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed) + 1

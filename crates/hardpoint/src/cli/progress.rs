@@ -36,7 +36,7 @@ impl Progress {
     /// Makes room for the longest name of a pipeline.
     pub(super) fn for_pipeline(mut self, pipeline: &Pipeline) -> Self {
         let names =
-            pipeline.stages.iter().map(|stage| stage.plugin.plugin.as_str().len() + stage.tool.len() + 1);
+            pipeline.stages.iter().map(|stage| stage.plugin.instance.as_str().len() + stage.tool.len() + 1);
         self.name_width = names.max().unwrap_or(10).max(10);
         self
     }

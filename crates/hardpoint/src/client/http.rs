@@ -51,8 +51,7 @@ impl Client {
 
     /// Reads a document.
     pub(crate) async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Failure> {
-        let answer = self.ask(Method::GET, path, query, Patience::Short).await?;
-        Ok(answer.document)
+        self.document(self.request(Method::GET, path, query)).await
     }
 
     /// Sends a document, and reads the one that comes back. The server may take `wait` for it.
@@ -72,6 +71,23 @@ impl Client {
         Ok(answer.document)
     }
 
+    /// Has something done that the server waits for, for at most `wait`. Whether it is over is the second value.
+    pub(super) async fn settling(
+        &self,
+        path: &[&str],
+        body: Option<&Value>,
+        wait: Duration,
+    ) -> Result<(Value, bool), Failure> {
+        let seconds = wait.as_secs().to_string();
+        let request = self.request(Method::POST, path, &[("wait_seconds", seconds.as_str())]);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let answer = self.answer(request, Patience::Besides(wait)).await?;
+        Ok((answer.document, answer.status != 202))
+    }
+
     /// Changes something, and reads the document that comes back. The server may take `wait` for it.
     pub(super) async fn patch(
         &self,
@@ -82,17 +98,6 @@ impl Client {
     ) -> Result<Value, Failure> {
         let request = self.request(Method::PATCH, path, query).json(change);
         Ok(self.answer(request, Patience::Besides(wait)).await?.document)
-    }
-
-    /// Asks, and reads the whole answer.
-    async fn ask(
-        &self,
-        method: Method,
-        path: &[&str],
-        query: &[(&str, &str)],
-        patience: Patience,
-    ) -> Result<Answer, Failure> {
-        self.answer(self.request(method, path, query), patience).await
     }
 
     async fn answer(&self, request: RequestBuilder, patience: Patience) -> Result<Answer, Failure> {
@@ -135,11 +140,7 @@ impl Client {
         verb: &str,
         wait: Duration,
     ) -> Result<(Value, bool), Failure> {
-        let seconds = wait.as_secs().to_string();
-        let path = ["v1", "plugins", plugin, verb];
-        let query = [("wait_seconds", seconds.as_str())];
-        let answer = self.ask(Method::POST, &path, &query, Patience::Besides(wait)).await?;
-        Ok((answer.document, answer.status != 202))
+        self.settling(&["v1", "plugins", plugin, verb], None, wait).await
     }
 
     /// The beginning of a good answer. A bad one is read, and becomes the failure that it tells of.

@@ -7,6 +7,7 @@ mod call;
 mod config;
 mod find;
 mod http;
+mod instances;
 mod jobs;
 mod lines;
 mod logs;

@@ -4,7 +4,7 @@
 //! Workers are told to end with [`Host::stop`]; dropping the host ends them too.
 
 use super::{Failure, Places};
-use hardpoint_engine::{Catalog, Installed, OpenError, StartEvent, StartOrder, Starter};
+use hardpoint_engine::{Catalog, Installed, OpenError, Own, StartEvent, StartOrder, Starter};
 use hardpoint_env::EnvEvent;
 use hardpoint_model::plugin_config::UnknownKeys;
 use hardpoint_store::{PluginConfig, Store};
@@ -80,7 +80,9 @@ impl Host {
         let config = self.configs.get(plugin).map(|kept| kept.values.clone()).unwrap_or_default();
         let (output, unknown_keys) = (Captured::default(), UnknownKeys::default());
         let (incarnation, reload) = (1, false);
-        let order = StartOrder { installed, manifest, incarnation, output, config, unknown_keys, reload };
+        let own = Own::default();
+        let order =
+            StartOrder { installed, manifest, incarnation, output, config, own, unknown_keys, reload };
         let tell = |step| match step {
             StartEvent::Probing => {}
             StartEvent::Environment(event) => {

@@ -51,7 +51,7 @@ impl PrivateHost {
         input: &BTreeSet<String>,
         cancel_grace: Duration,
     ) -> Result<Self, Failure> {
-        let names = pipeline.stages.iter().map(|stage| stage.plugin.plugin.to_string());
+        let names = pipeline.stages.iter().map(|stage| stage.plugin.instance.to_string());
         let plugins: BTreeSet<String> = names.collect();
         let catalog = Catalog::read(&places.plugins)?;
         let mistakes = check_installed(&catalog, pipeline, input);

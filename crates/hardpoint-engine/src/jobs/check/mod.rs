@@ -11,6 +11,7 @@ mod stage;
 
 use crate::catalog::Catalog;
 use crate::engine::Engine;
+use hardpoint_model::PluginRef;
 use hardpoint_model::pipeline::{Pass, Pipeline};
 use stage::{Known, Plugin};
 use std::collections::BTreeSet;
@@ -52,7 +53,7 @@ pub(super) fn check(
 ) -> Vec<Mistake> {
     let stages = pipeline.stages.iter().enumerate();
     let stages = stages.map(|(number, stage)| {
-        let plugin = plugins.find(&stage.plugin.to_string());
+        let plugin = plugins.find(&stage.plugin);
         Known { number, stage, plugin }
     });
     let whole = Whole { stages: stages.collect(), pass: pipeline.pass, input };
@@ -71,10 +72,14 @@ pub fn check_installed(catalog: &Catalog, pipeline: &Pipeline, input: &BTreeSet<
 }
 
 impl Plugins<'_> {
-    fn find(&self, name: &str) -> Option<Plugin> {
+    /// In a folder there are the default instances alone.
+    fn find(&self, to: &PluginRef) -> Option<Plugin> {
         match self {
-            Self::Of(engine) => engine.plugin(name).ok().map(Plugin::Live),
-            Self::In(catalog) => catalog.iter().any(|one| one.name() == name).then_some(Plugin::Installed),
+            Self::Of(engine) => engine.referred(to).ok().map(Plugin::Live),
+            Self::In(catalog) => {
+                let is_there = catalog.iter().any(|one| one.name() == to.instance.as_str());
+                is_there.then_some(Plugin::Installed)
+            }
         }
     }
 

@@ -46,7 +46,7 @@ pub(super) async fn show(
     out: Option<&Path>,
     json: bool,
 ) -> Result<Code, Failure> {
-    let plugin = job.stages.first().map_or("job", |stage| stage.plugin.plugin.as_str());
+    let plugin = job.stages.first().map_or("job", |stage| stage.plugin.instance.as_str());
     if !job.status.is_terminal() {
         return Err(Failure::request(
             format!("job {} is {}: it has no result yet", job.job_id, job.status),

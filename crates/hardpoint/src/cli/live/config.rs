@@ -94,16 +94,22 @@ async fn asked(client: &Client, args: &Config) -> Result<Value, Failure> {
 
 /// The merge patch: each key with its value, typed by the schema, and null for those that go.
 fn patch(args: &Config, schema: &Value) -> Result<Value, Failure> {
-    let typed = fields::document(None, &args.fields, |key| schema_of(schema, key))?;
-    let values = Payload::object(typed).into_json(u64::MAX)?;
-    let mut patch = Object::new();
-    for (key, value) in values.as_object().into_iter().flatten() {
-        put(&mut patch, schema, key, value.clone());
-    }
+    let mut patch = values(&args.fields, schema)?;
     for key in &args.unset {
         put(&mut patch, schema, key, Value::Null);
     }
     Ok(Value::Object(patch))
+}
+
+/// What `key=value` sets, typed by the schema.
+pub(super) fn values(fields: &[Field], schema: &Value) -> Result<Object, Failure> {
+    let typed = fields::document(None, fields, |key| schema_of(schema, key))?;
+    let typed = Payload::object(typed).into_json(u64::MAX)?;
+    let mut values = Object::new();
+    for (key, value) in typed.as_object().into_iter().flatten() {
+        put(&mut values, schema, key, value.clone());
+    }
+    Ok(values)
 }
 
 fn put(patch: &mut Object, schema: &Value, key: &str, value: Value) {

@@ -7,6 +7,7 @@ mod config;
 mod health;
 mod logs;
 mod page;
+mod several;
 mod show;
 mod state;
 mod verbs;
@@ -16,6 +17,7 @@ pub(super) use audit::{Audit, run as audit};
 pub(super) use config::{Config as PluginConfig, run as config};
 pub(super) use health::{Health, run as health};
 pub(super) use logs::{Logs, run as logs};
+pub(super) use several::{Load, Unload, load, unload};
 pub(super) use show::{Show, run as show};
 pub(super) use verbs::{One, Settle, Verb, run as verb};
 

@@ -50,6 +50,7 @@ pub(super) fn one(plugin: &PluginHealth) -> String {
 pub(super) fn detail(plugin: &PluginDetail, tools: &[ToolInfo]) -> String {
     let mut rows = facts(&plugin.health);
     rows.push(("folder", plugin.dir.clone()));
+    rows.push(("calls at once", or_dash(plugin.max_concurrent_requests.map(|count| count.to_string()))));
     if let Some(times) = plugin.start_ms {
         let (prepare, worker, import) = (millis(times.prepare), millis(times.worker), millis(times.import));
         rows.push((
@@ -103,15 +104,23 @@ fn facts(plugin: &PluginHealth) -> Vec<(&'static str, String)> {
         ("memory limit", or_dash(limit)),
     ];
     let missing = plugin.missing_required.iter();
-    let missing = missing.map(|name| format!("`hardpoint secret set {} {name}`", plugin.name));
+    let missing = missing.map(|name| format!("`hardpoint secret set {} {name}`", of(plugin)));
     let missing: Vec<String> = missing.collect();
     if !missing.is_empty() {
         facts.push(("missing", missing.join(", ")));
+    }
+    if of(plugin) != plugin.name {
+        facts.insert(0, ("instance of", of(plugin).to_owned()));
     }
     if let Some(reason) = &plugin.exit_reason {
         facts.push(("last worker", reason.to_string()));
     }
     facts
+}
+
+/// The plugin that it is an instance of.
+fn of(plugin: &PluginHealth) -> &str {
+    if plugin.plugin.is_empty() { &plugin.name } else { &plugin.plugin }
 }
 
 fn times(plugin: &PluginHealth) -> String {

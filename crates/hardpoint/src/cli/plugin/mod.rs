@@ -38,10 +38,10 @@ pub(super) enum Plugin {
     Logs(live::Logs),
     /// Start a plugin anew, whatever its state
     Restart(live::One),
-    /// Start a plugin that is not running; also one that is new in the folder
-    Load(live::One),
-    /// Stop a plugin
-    Unload(live::One),
+    /// Start plugins that are not running, also those that are new in the folder; or one more instance of a plugin
+    Load(live::Load),
+    /// Stop plugins, or instances of them
+    Unload(live::Unload),
     /// Let a plugin take calls
     Enable(live::One),
     /// Let a plugin take no more calls
@@ -77,8 +77,8 @@ pub(super) async fn run(plugin: Plugin, scene: Scene<'_>) -> Result<Code, Failur
         Plugin::Config(args) => live::config(args, scene).await,
         Plugin::Logs(args) => live::logs(args, scene).await,
         Plugin::Restart(args) => live::verb(Verb::Restart, args, scene).await,
-        Plugin::Load(args) => live::verb(Verb::Load, args, scene).await,
-        Plugin::Unload(args) => live::verb(Verb::Unload, args, scene).await,
+        Plugin::Load(args) => live::load(args, scene).await,
+        Plugin::Unload(args) => live::unload(args, scene).await,
         Plugin::Enable(args) => live::verb(Verb::Enable, args, scene).await,
         Plugin::Disable(args) => live::verb(Verb::Disable, args, scene).await,
         Plugin::Prefetch(args) => live::verb(Verb::Prefetch, args, scene).await,
