@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-fn audit(server: &Server, args: &[&str]) -> Answer {
+pub(crate) fn audit(server: &Server, args: &[&str]) -> Answer {
     let mut cli = Cli::new(&[&["plugin", "audit"], args].concat());
     cli.command.env("HARDPOINT_DATA_DIR", server.data());
     cli.run()

@@ -191,3 +191,18 @@ async fn a_worker_answers_pings_while_its_tool_runs() {
     assert!(seen_busy, "the pong says how long the call has run");
     worker.stop(STOP).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_that_goes_on_arriving_is_waited_for_however_long_all_of_it_takes() {
+    let host = TestHost::new();
+    let mut spec = host.spec("well");
+    let script = crate::support::repository().join("tests/clients/slow_worker.py");
+    spec.program.args = vec![script.to_str().unwrap().to_owned()];
+    let worker = host.start(spec).await.unwrap_or_else(|e| panic!("{e}"));
+    let began = Instant::now();
+    let output = worker.call(request("slow", json!({}))).await.unwrap().unwrap();
+    assert_eq!(output.result.value.as_str().unwrap().len(), 7000);
+    assert!(began.elapsed() > hardpoint_supervisor::limits::FRAME_STALL_MAX, "it was not slow enough");
+    worker.stop(STOP).await;
+    TestHost::assert_nothing_left();
+}

@@ -1,6 +1,7 @@
 //! Scarce memory: what does not fit is refused or held with a reason, and idle plugins make room, by what they were
 //! measured to hold. The figures are those of real workers; `scheduler.memory_mb` makes them scarce.
 
+use crate::audit::audit;
 use crate::jobs::{cancel, events, hand_in, job, until};
 use crate::support::{Cli, Environment, PATIENCE, Server, Serving, test_plugins};
 use hardpoint_testkit::wait_until;
@@ -66,6 +67,7 @@ fn safety_refuses_what_does_not_fit_and_says_by_how_much() {
     let plugins = [("giant", Some(1_000_000_000)), ("modest", Some(1))];
     let server = holders(&plugins).config("scheduler: {policy: safety}").start();
     server.wait_for("giant", "INITIALIZED");
+    server.wait_for("modest", "INITIALIZED");
     let (status, body) = run(&server, "giant", "hold", &json!({"mb": 1}));
     assert_eq!((status, &body["code"]), (503, &json!("resource_shortage")), "{body}");
     let said = body["error"].as_str().unwrap();
@@ -171,6 +173,28 @@ fn who_waits_for_memory_is_told_at_once_when_the_server_stops_and_a_job_waits_fo
 }
 
 #[test]
+fn who_waits_is_counted_and_told_at_once_when_the_plugin_takes_no_calls_any_more() {
+    let yaml = "scheduler: {policy: queue, memory_mb: 400}";
+    let server = holders(&[("busy", None), ("large", Some(300))]).config(yaml).start();
+    server.wait_for("large", "INITIALIZED");
+    let working = busy(&server, "busy", 200);
+    for (verb, code) in [("unload", "plugin_unavailable"), ("disable", "plugin_disabled")] {
+        std::thread::scope(|scope| {
+            let call = scope.spawn(|| run(&server, "large", "hold", &json!({"mb": 1})));
+            wait_until("the call waits", PATIENCE, || server.health("large")["calls_in_flight"] == 1);
+            server.post(&format!("/v1/plugins/large/{verb}"), None);
+            let (status, body) = call.join().unwrap();
+            assert_eq!((status, &body["code"]), (503, &json!(code)), "{body}");
+        });
+        server.post("/v1/plugins/large/load", None);
+    }
+    assert_eq!(server.health("large")["calls_in_flight"], 0);
+    cancel(&server, &working);
+    until(&server, &working, "cancelled");
+    server.stop();
+}
+
+#[test]
 fn a_queue_does_not_wait_for_ever_nor_for_what_can_never_be() {
     let yaml = "scheduler: {policy: queue, memory_mb: 400, wait_seconds: 0.5}";
     let plugins = [("busy", None), ("large", Some(300)), ("giant", Some(401))];
@@ -213,6 +237,9 @@ fn idle_plugins_make_room_the_longest_unused_first_and_one_that_runs_never() {
     let rests = server.health("p2");
     assert_eq!((&rests["state"], &rests["reason"]), (&json!("LOADED"), &Value::Null), "{rests}");
     assert!(rests["hint"].as_str().unwrap().contains("its next call starts it again"), "{rests}");
+    assert_eq!(rests["made_room"], true);
+    let audit = audit(&server, &["--strict"]);
+    assert_eq!(audit.code, 0, "what its next call brings back is not down: {}{}", audit.stdout, audit.stderr);
     let log = server.get("/v1/plugins/p2/logs").text;
     assert!(log.contains("it is ended to make room for `needy`"), "{log}");
     // Both doors bring it back.

@@ -15,6 +15,8 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
     in_flight: AtomicU32,
+    /// Calls that wait to begin: for memory, or for their plugin to be back.
+    waiting: AtomicU32,
     idle: Notify,
     success: AtomicU64,
     errors: AtomicU64,
@@ -59,6 +61,19 @@ impl Activity {
         let more = |count| if count < CALLS_PER_PLUGIN_MAX { Some(count + 1) } else { None };
         self.in_flight.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).ok()?;
         Some(Ticket { activity: Arc::clone(self), _permit: permit })
+    }
+
+    /// One more call that has to wait before it can begin; `None` when there are too many.
+    pub(crate) fn wait(self: &Arc<Self>) -> Option<Waiting> {
+        let more =
+            |count| if count + self.in_flight() < CALLS_PER_PLUGIN_MAX { Some(count + 1) } else { None };
+        self.waiting.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more).ok()?;
+        Some(Waiting(Arc::clone(self)))
+    }
+
+    /// Calls that wait to begin.
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Acquire)
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
@@ -114,6 +129,16 @@ impl Durations {
     }
 }
 
+/// One call that waits to begin; dropping it ends that for the count.
+#[derive(Debug)]
+pub(crate) struct Waiting(Arc<Activity>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// One call in flight; dropping it ends the call for the count.
 #[derive(Debug)]
 pub(crate) struct Ticket {
@@ -161,7 +186,11 @@ mod tests {
         let activity = Arc::new(Activity::default());
         let tickets: Vec<Ticket> = (0..CALLS_PER_PLUGIN_MAX).map(|_| activity.begin(None).unwrap()).collect();
         assert!(activity.begin(None).is_none());
+        assert!(activity.wait().is_none(), "who waits counts like who runs");
         drop(tickets);
+        let waiting: Vec<Waiting> = (0..CALLS_PER_PLUGIN_MAX).map(|_| activity.wait().unwrap()).collect();
+        assert!(activity.wait().is_none());
+        drop(waiting);
         assert_eq!((activity.in_flight(), activity.counts()), (0, (0, 0)));
     }
 }

@@ -7,7 +7,7 @@ use crate::activity::Ticket;
 use crate::call::{CallFailure, Refusal};
 use crate::core::{Ask, Input, LifeId};
 use crate::engine::Engine;
-use crate::limits::{EVICT_PATIENCE, WAKES_MAX};
+use crate::limits::{EVICT_PATIENCE, WAITER_LOOK, WAKES_MAX};
 use crate::schedule::{Need, Permit};
 use crate::snapshot::PluginView;
 use hardpoint_supervisor::Worker;
@@ -31,19 +31,16 @@ impl Engine {
         name: &str,
         permit: Option<Arc<Permit>>,
     ) -> Result<Admitted, CallFailure> {
-        let plugin = self.callable(name)?;
-        let permit = match (permit, self.shared.scheduler.need(plugin.manifest())) {
-            (Some(permit), _) => Some(permit),
-            (None, Some(need)) => Some(self.permit(name, need).await?),
-            (None, None) => None,
-        };
         let mut plugin = self.callable(name)?;
-        for _ in 0..WAKES_MAX {
-            if !plugin.rests() {
-                break;
+        let need = self.shared.scheduler.need(plugin.manifest()).filter(|_| permit.is_none());
+        let mut permit = permit;
+        if need.is_some() || plugin.rests() {
+            let busy = || CallFailure::Refused(Refusal::Busy(name.to_owned()));
+            let _waiting = plugin.activity.wait().ok_or_else(busy)?;
+            if let Some(need) = need {
+                permit = Some(self.permit(name, need).await?);
             }
-            self.wake(name).await?;
-            plugin = self.callable(name)?;
+            plugin = self.up(name).await?;
         }
         let Some(worker) = plugin.worker.clone().filter(|_| plugin.takes_calls()) else {
             return Err(CallFailure::Refused(Refusal::of(&plugin)));
@@ -71,7 +68,7 @@ impl Engine {
     async fn permit(&self, name: &str, need: Need) -> Result<Arc<Permit>, CallFailure> {
         let busy = |_| CallFailure::Refused(Refusal::HostBusy);
         let pending = self.shared.scheduler.begin(name, need).map_err(busy)?;
-        match self.unless_draining(pending.verdict).await.map_err(CallFailure::Refused)? {
+        match self.while_it_may_answer(name, pending.verdict).await? {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(shortage)) => Err(CallFailure::Refused(Refusal::NoRoom(shortage))),
             // The host is being taken down.
@@ -79,13 +76,44 @@ impl Engine {
         }
     }
 
-    /// Starts a plugin again that had made room, and waits until it is up, or cannot be.
-    async fn wake(&self, name: &str) -> Result<(), CallFailure> {
-        let up = self.unless_draining(self.wish_for(name, Ask::Load, WAKE_PATIENCE)).await;
-        up.flatten().map(drop).map_err(CallFailure::Refused)
+    /// The plugin, started again if it had made room.
+    async fn up(&self, name: &str) -> Result<Arc<PluginView>, CallFailure> {
+        for _ in 0..WAKES_MAX {
+            let plugin = self.callable(name)?;
+            if !plugin.rests() {
+                return Ok(plugin);
+            }
+            let up = self.wish_for(name, Ask::Load, WAKE_PATIENCE);
+            self.while_it_may_answer(name, up).await?.map_err(CallFailure::Refused)?;
+        }
+        self.callable(name)
     }
 
-    /// The same without waiting.
+    /// Waits for something, for as long as it is not certain that calls of the plugin are refused.
+    async fn while_it_may_answer<T>(
+        &self,
+        name: &str,
+        what: impl Future<Output = T>,
+    ) -> Result<T, CallFailure> {
+        let refused = async {
+            loop {
+                tokio::time::sleep(WAITER_LOOK).await;
+                match self.callable(name) {
+                    Ok(plugin) if plugin.stays_down() => {
+                        return CallFailure::Refused(Refusal::of(&plugin));
+                    }
+                    Ok(_) => {}
+                    Err(refused) => return refused,
+                }
+            }
+        };
+        tokio::select! {
+            done = what => Ok(done),
+            refused = refused => Err(refused),
+        }
+    }
+
+    /// Starts a plugin again that had made room, without waiting for it.
     pub(crate) fn start_waking(&self, name: &str) {
         // A host that is too busy to hear it is asked again.
         let _ = self.wish_without_waiting(name, Ask::Load);

@@ -41,6 +41,8 @@ pub const SCHEDULER_LOOK: Duration = Duration::from_secs(2);
 pub const EVICTIONS_MAX: usize = 64;
 /// How long the scheduler waits at most for a worker that was asked to end: its grace, and the time to kill it.
 pub const EVICT_PATIENCE: Duration = Duration::from_secs(15);
+/// How often a call that waits for memory, or for its plugin to be back, looks whether the plugin is still to be called.
+pub const WAITER_LOOK: Duration = Duration::from_millis(100);
 /// How long a retry waits at most for the fresh worker of its plugin.
 pub const RENEW_PATIENCE: Duration = Duration::from_mins(2);
 /// How often a call that finds its plugin ended to make room starts it again, before it gives up.

@@ -70,6 +70,9 @@ pub struct PluginHealth {
     pub starting: Option<String>,
     /// Calls it has right now, waiting ones included.
     pub calls_in_flight: u32,
+    /// Whether it was ended to make room for another plugin, and is started again by its next call.
+    #[serde(default)]
+    pub made_room: bool,
     /// Whether its worker gives signs of life.
     pub liveness: Liveness,
     /// Since when its worker gave no sign of life.

@@ -36,6 +36,7 @@ pub struct Connection {
     decoder: Decoder,
     chunk: Box<[u8]>,
     ended: bool,
+    received_bytes: u64,
     out: VecDeque<Chunk>,
 }
 
@@ -60,6 +61,7 @@ impl Connection {
             decoder: Decoder::default(),
             chunk: vec![0; READ_BYTES].into_boxed_slice(),
             ended: false,
+            received_bytes: 0,
             out: VecDeque::new(),
         })
     }
@@ -104,6 +106,11 @@ impl Connection {
     /// Whether nothing more will come: the other side has closed or broken the framing.
     pub fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    /// How much has come so far.
+    pub fn received_bytes(&self) -> u64 {
+        self.received_bytes
     }
 
     /// Whether part of a frame has come and the rest has not.
@@ -167,6 +174,7 @@ impl Connection {
                 }
             }
         }
+        self.received_bytes += received.bytes as u64;
         self.decoder.buffer().extend_from_slice(self.chunk.get(..received.bytes).unwrap_or_default());
         Ok(received.bytes)
     }

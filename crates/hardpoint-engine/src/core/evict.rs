@@ -35,6 +35,6 @@ impl<W: Clone> Entry<W> {
 
     pub(super) fn evicted(&mut self, scene: &mut Scene<'_, W>) {
         self.next_incarnation(Some("it was ended to make room for another plugin".to_owned()), scene);
-        self.hint = Some("it made room for another plugin; its next call starts it again".to_owned());
+        self.hint = Some("its next call starts it again".to_owned());
     }
 }

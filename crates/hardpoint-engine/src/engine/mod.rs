@@ -24,8 +24,9 @@ use hardpoint_store::StoreError;
 use hardpoint_supervisor::{Hook, Worker};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use turns::Loop;
 
@@ -62,7 +63,7 @@ pub(crate) struct Shared {
     commands: mpsc::Sender<Command>,
     pub(crate) inputs: mpsc::Sender<Input<Worker>>,
     plugins_dir: PathBuf,
-    draining: watch::Sender<bool>,
+    draining: AtomicBool,
     enforcer: MemoryEnforcer,
     starter: Arc<Starter>,
     logs: Logs,
@@ -93,7 +94,7 @@ impl Engine {
             commands,
             inputs,
             plugins_dir: catalog.dir().to_owned(),
-            draining: watch::Sender::new(false),
+            draining: AtomicBool::new(false),
             enforcer: enforcer(starter.launcher().memory_mode()),
             starter: Arc::new(starter),
             logs: Logs::open(&settings.logs),
@@ -199,21 +200,12 @@ impl Engine {
 
     /// Takes no calls and no verbs any more.
     pub fn drain(&self) {
-        self.shared.draining.send_replace(true);
+        self.shared.draining.store(true, Ordering::Release);
     }
 
     /// Whether [`Engine::drain`] was called.
     pub fn is_draining(&self) -> bool {
-        *self.shared.draining.borrow()
-    }
-
-    /// Waits for something, but not beyond [`Engine::drain`].
-    pub(crate) async fn unless_draining<T>(&self, what: impl Future<Output = T>) -> Result<T, Refusal> {
-        let mut draining = self.shared.draining.subscribe();
-        tokio::select! {
-            done = what => Ok(done),
-            _ = draining.wait_for(|draining| *draining) => Err(Refusal::Stopping),
-        }
+        self.shared.draining.load(Ordering::Acquire)
     }
 
     /// Waits until no plugin has a call.
@@ -285,7 +277,11 @@ impl Engine {
         Ok(())
     }
 
-    async fn prefetch(&self, plugin: Arc<PluginView>, patience: Duration) -> Result<Answer, Refusal> {
+    async fn prefetch(&self, mut plugin: Arc<PluginView>, patience: Duration) -> Result<Answer, Refusal> {
+        if plugin.rests() {
+            self.wish_for(&plugin.name, Ask::Load, patience).await?;
+            plugin = self.plugin(&plugin.name)?;
+        }
         let Some(worker) = plugin.worker.clone().filter(|_| plugin.state.takes_calls()) else {
             return Err(Refusal::of(&plugin));
         };

@@ -212,6 +212,7 @@ impl Shortage {
     pub(crate) fn to_job_error(&self) -> JobError {
         let mut error = JobError::new(Category::Resource, "ResourceError", self.to_string());
         error.resource_shortfall = Some(self.shortfall());
+        error.retriable = !self.is_for_good();
         error.of_plugin(&self.instance)
     }
 

@@ -45,6 +45,7 @@ pub(super) fn parse(text: &str, file: &str) -> Result<Manifest, Diagnostics> {
     entry_fits_dialect(&document, &mut found);
     lock_or_requirements(&document, &mut found);
     environment_is_whole(&document, &mut found);
+    gpu_memory_needs_a_gpu(&document, &mut found);
     model_names_differ(&document, &mut found);
     worker_env_makes_sense(&document, &mut found);
     if !found.is_empty() {
@@ -103,6 +104,18 @@ fn environment_is_whole(document: &Document, found: &mut Vec<Diagnostic>) {
             Some(
                 "keep one of them: nothing is installed into an environment that is there already".to_owned(),
             ),
+        ));
+    }
+}
+
+fn gpu_memory_needs_a_gpu(document: &Document, found: &mut Vec<Diagnostic>) {
+    let at = |name: &str| document.value.pointer(&format!("/needs/{name}"));
+    if at("min_gpu_vram_mb").is_some() && at("requires_gpu") != Some(&Value::Bool(true)) {
+        found.push(document.diagnostic(
+            "/needs/min_gpu_vram_mb",
+            "needs.min_gpu_vram_mb".to_owned(),
+            "counts only beside `requires_gpu = true`".to_owned(),
+            Some("add that, or leave this out".to_owned()),
         ));
     }
 }

@@ -52,6 +52,7 @@ impl Subject {
         let mut run = self.failed_run(refused(refusal, code), error_type, category);
         if let Refusal::NoRoom(shortage) = refusal {
             run.resource_shortfall = Some(shortage.shortfall());
+            run.retriable = shortage.retry_after().is_some();
         }
         run
     }

@@ -172,11 +172,19 @@ impl Actor {
 
     /// Frames that are there, up to a bound, so that a talkative worker cannot starve the rest.
     fn read(&mut self) {
+        let before = self.connection.received_bytes();
+        self.read_frames();
+        // Not before what came has been looked at: a host that takes its time is no fault of the worker's.
+        if self.connection.received_bytes() > before || self.connection.is_ended() {
+            self.last_read = Instant::now();
+        }
+    }
+
+    fn read_frames(&mut self) {
         for _ in 0..FRAMES_PER_TURN {
             match self.connection.try_read() {
                 Ok(Some(frame)) => {
                     let now = Instant::now();
-                    self.last_read = now;
                     match WorkerMessage::decode(frame) {
                         Ok(message) => self.core.on_message(self.mask.message(message), now),
                         Err(unreadable) => self.core.on_unreadable(&unreadable, now),
@@ -212,7 +220,7 @@ impl Actor {
             if self.status.is_none() && quiet > CLOSED_SOCKET_GRACE {
                 self.core.violated("it closed its socket and lived on".to_owned());
             }
-        } else if self.connection.is_mid_frame() && quiet > FRAME_STALL_MAX {
+        } else if self.connection.is_mid_frame() && quiet > FRAME_STALL_MAX && !self.connection.peek() {
             self.core.violated("it stopped in the middle of a frame".to_owned());
         }
         if now >= self.next_sample {

@@ -58,6 +58,11 @@ fn hint(error: &JobError, stage: Option<usize>, door: Door) -> String {
             format!("correct {what}; `{tools}` shows what the tool takes")
         }
         (_, Category::Transient) => format!("try again; if it stays so, {output}"),
+        (_, Category::Resource) if error.resource_shortfall.is_some() => {
+            format!(
+                "try again when other plugins hold less, or give {plugin} less to do at once; docs/reference/scheduling.md says who makes room"
+            )
+        }
         (_, Category::Resource) => {
             format!(
                 "raise `memory_mb` under `[limits]` in {plugin}/hardpoint.toml, or give it a smaller input"

@@ -87,7 +87,7 @@ impl Registration {
             environment: PathBuf::from(manifest.python()),
             variables,
             requires_gpu: is_true("requires_gpu"),
-            min_gpu_vram_mb: needed("min_gpu_vram_mb"),
+            min_gpu_vram_mb: needed("min_gpu_vram_mb").filter(|_| is_true("requires_gpu")),
             min_system_ram_mb: needed("min_system_ram_mb"),
             platforms,
             memory_mb: memory.clamp(MEMORY_MB_MIN, MEMORY_MB_MAX),

@@ -48,7 +48,7 @@ fn a_plugin_that_asks_for_more_than_is_free_is_told_by_how_much() {
         "ResourceScheduler blocked execution of p: it needs 1000000000 MiB of memory; 1 of 1000 MiB are free for it"
     );
     let error = verdict.to_job_error();
-    assert_eq!((error.category, error.retriable), (Category::Resource, true));
+    assert_eq!((error.category, error.retriable), (Category::Resource, false));
     assert_eq!(error.resource_shortfall, Some(verdict.shortfall()));
 }
 

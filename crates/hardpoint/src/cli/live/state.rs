@@ -70,7 +70,9 @@ pub(super) fn remarks(health: &PluginHealth) -> Vec<String> {
         said.push(format!("one call has kept its main thread since {since:.0}"));
     }
     let idle = health.state == PluginState::Loaded && health.starting.is_none();
-    if idle && health.enabled {
+    if health.made_room {
+        said.push("it made room for another plugin; its next call starts it again".to_owned());
+    } else if idle && health.enabled {
         said.push(format!("it is not loaded (`hardpoint plugin load {name}` starts it)"));
     }
     if !health.enabled {

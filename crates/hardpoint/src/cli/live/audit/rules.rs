@@ -146,7 +146,8 @@ pub(super) fn down(document: &Value) -> Option<String> {
     let reason = document.get("reason").and_then(Value::as_str).unwrap_or_default();
     let liveness = document.get("liveness").and_then(Value::as_str).unwrap_or_default();
     let disabled = document.get("enabled") == Some(&Value::Bool(false));
-    let unloaded = document.get("starting") == Some(&Value::Null);
+    let is_back_with_a_call = document.get("made_room") == Some(&Value::Bool(true));
+    let unloaded = document.get("starting") == Some(&Value::Null) && !is_back_with_a_call;
     match state {
         PluginState::Failed | PluginState::Unavailable => Some(format!("{state}: {reason}")),
         PluginState::Loaded if unloaded => Some(format!("{state}: it is not started")),
