@@ -73,4 +73,5 @@ mod sockets;
 mod streams;
 mod support;
 mod truth;
+mod usage;
 mod warm;

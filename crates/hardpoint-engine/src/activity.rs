@@ -22,6 +22,8 @@ pub(crate) struct Activity {
     errors: AtomicU64,
     last_used: Moment,
     durations: Mutex<Durations>,
+    memory_peak_bytes: AtomicU64,
+    gpu_peak_bytes: AtomicU64,
     /// Since when pings go unanswered.
     pub(crate) unresponsive_since: Moment,
     /// Since when one call has kept the main thread, once that is long.
@@ -97,6 +99,22 @@ impl Activity {
 
     pub(crate) fn last_used(&self) -> Option<Timestamp> {
         self.last_used.get()
+    }
+
+    /// What a call, or all that run at once, used at most.
+    pub(crate) fn measured(&self, memory_bytes: u64, gpu_bytes: u64) {
+        self.memory_peak_bytes.fetch_max(memory_bytes, Ordering::Relaxed);
+        self.gpu_peak_bytes.fetch_max(gpu_bytes, Ordering::Relaxed);
+    }
+
+    /// The most memory that was ever measured during a call, also by earlier hosts; 0: never measured.
+    pub(crate) fn memory_peak_bytes(&self) -> u64 {
+        self.memory_peak_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The same of a GPU.
+    pub(crate) fn gpu_peak_bytes(&self) -> u64 {
+        self.gpu_peak_bytes.load(Ordering::Relaxed)
     }
 
     pub(crate) fn latency(&self) -> Latency {

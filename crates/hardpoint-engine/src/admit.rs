@@ -18,6 +18,8 @@ use tokio::sync::oneshot;
 /// A call that may begin.
 pub(crate) struct Admitted {
     pub(crate) worker: Worker,
+    /// The name of the configuration that it is made with.
+    pub(crate) config_hash: Arc<str>,
     pub(crate) life: LifeId,
     pub(crate) ticket: Ticket,
 }
@@ -49,7 +51,8 @@ impl Engine {
             return Err(CallFailure::Refused(Refusal::Busy(name.to_owned())));
         };
         let life = LifeId { plugin: name.to_owned(), incarnation: plugin.incarnation };
-        Ok(Admitted { worker, life, ticket })
+        self.shared.usage.wake();
+        Ok(Admitted { worker, config_hash: Arc::clone(&plugin.config.hash), life, ticket })
     }
 
     /// The plugin, if calls of it are allowed.

@@ -9,11 +9,13 @@ use crate::core::{Input, LifeId};
 use crate::engine::Engine;
 use crate::schedule::{Permit, Shortage};
 use crate::snapshot::PluginView;
+use crate::usage::Over;
 use hardpoint_model::log::{AttemptId, LogLevel};
 use hardpoint_model::{ExitReason, JobError, PluginState};
 use hardpoint_store::StoreError;
-use hardpoint_supervisor::{Call, CallEvent, CallOutput, CallRequest, WorkerLost};
+use hardpoint_supervisor::{Call, CallEvent, CallOutput, CallRequest, UsageTally, WorkerLost};
 use hardpoint_wire::JobRef;
+use jiff::Timestamp;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -126,12 +128,12 @@ impl Refusal {
 impl Engine {
     /// Calls a tool and waits for its result alone.
     pub async fn call(&self, plugin: &str, request: CallRequest) -> Result<Done, CallFailure> {
-        let Admitted { worker, life, ticket } = self.admit(plugin, None).await?;
-        let called = Called::now(life, &request);
+        let Admitted { worker, config_hash, life, ticket } = self.admit(plugin, None).await?;
+        let called = Called::now(life, (worker.pid(), config_hash), &request);
         match worker.call(request).await {
             Ok(Ok(output)) => {
                 let took = called.began.elapsed();
-                ticket.record(true, millis(took));
+                self.record(&called, &ticket, true, took);
                 Ok(Done { output, took })
             }
             failed => {
@@ -154,14 +156,29 @@ impl Engine {
         request: CallRequest,
         permit: Option<Arc<Permit>>,
     ) -> Result<RunningCall, CallFailure> {
-        let Admitted { worker, life, ticket } = self.admit(plugin, permit).await?;
-        let called = Called::now(life, &request);
+        let Admitted { worker, config_hash, life, ticket } = self.admit(plugin, permit).await?;
+        let called = Called::now(life, (worker.pid(), config_hash), &request);
         match worker.begin(request).await {
             Ok(call) => {
                 Ok(RunningCall { engine: self.clone(), call, ticket: Some(ticket), called, failing: None })
             }
             Err(error) => Err(self.failed(called, ticket, Ok(Some(error))).await),
         }
+    }
+
+    /// The call is over, and the plugin's to answer for.
+    fn record(&self, called: &Called, ticket: &Ticket, success: bool, took: Duration) {
+        ticket.record(success, millis(took));
+        self.shared.usage.over(|| Over {
+            instance: called.life.plugin.clone(),
+            pid: called.pid,
+            config_hash: Arc::clone(&called.config_hash),
+            began: called.began,
+            took,
+            success,
+            observed_at: Timestamp::now(),
+            usage: called.usage.clone(),
+        });
     }
 
     /// Records a failure and waits until the loop has taken note of it.
@@ -173,6 +190,7 @@ impl Engine {
     ) -> CallFailure {
         let took = called.began.elapsed();
         let plugin = self.plugin_of(&called.life.plugin);
+        let over = called.clone();
         let (noted, heard) = oneshot::channel();
         let (error, exit_reason, input) = match why {
             Ok(error) => {
@@ -204,7 +222,7 @@ impl Engine {
                 (error, Some(reason), Input::Ended { life: called.life, exit: lost.exit, noted: Some(noted) })
             }
         };
-        ticket.record(false, millis(took));
+        self.record(&over, &ticket, false, took);
         drop(ticket);
         if self.shared.inputs.send(input).await.is_ok() {
             let _ = heard.await;
@@ -233,12 +251,16 @@ struct Called {
     tool: String,
     attempt: Option<AttemptId>,
     began: Instant,
+    pid: u32,
+    config_hash: Arc<str>,
+    usage: UsageTally,
 }
 
 impl Called {
-    fn now(life: LifeId, request: &CallRequest) -> Self {
+    fn now(life: LifeId, (pid, config_hash): (u32, Arc<str>), request: &CallRequest) -> Self {
         let attempt = request.job.as_ref().and_then(JobRef::attempt_id);
-        Self { life, tool: request.tool.clone(), attempt, began: Instant::now() }
+        let (tool, usage) = (request.tool.clone(), request.usage.clone());
+        Self { life, tool, attempt, began: Instant::now(), pid, config_hash, usage }
     }
 }
 
@@ -310,7 +332,7 @@ impl RunningCall {
         let took = self.called.began.elapsed();
         let why = match ended {
             Ok(Ok(output)) => {
-                ticket.record(true, millis(took));
+                self.engine.record(&self.called, &ticket, true, took);
                 return Some(Step::Next(CallStep::End(Ok(Done { output, took }))));
             }
             Ok(Err(error)) => Ok(Some(error)),

@@ -36,7 +36,7 @@ impl Told {
 }
 
 /// The configuration of one plugin.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ConfigView {
     /// What it says about it.
     pub told: Told,
@@ -46,12 +46,29 @@ pub struct ConfigView {
     pub instance: Object,
     /// What it is given, and whose each value is.
     pub effective: Effective,
+    /// The name of what it is given; empty while it has not told its schema.
+    pub hash: Arc<str>,
     /// What is wrong with that: then it cannot start.
     pub mistakes: Vec<FieldError>,
     /// The hash of the schema that the configuration was set for.
     pub kept_hash: Option<String>,
     /// Whether that is another one than the plugin's now.
     pub drift: bool,
+}
+
+impl Default for ConfigView {
+    fn default() -> Self {
+        Self {
+            told: Told::NotYet,
+            persisted: Object::default(),
+            instance: Object::default(),
+            effective: Effective::default(),
+            hash: Arc::from(""),
+            mistakes: Vec::new(),
+            kept_hash: None,
+            drift: false,
+        }
+    }
 }
 
 /// Why a configuration was not changed: the one before is in force.

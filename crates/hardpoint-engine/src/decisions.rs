@@ -1,7 +1,8 @@
-//! What was decided by hand about plugins, from one host to the next.
+//! What was decided by hand about plugins, and what was measured of them, from one host to the next.
 //!
 //! Owns the way from the store into the engine. Must not know what follows from a decision.
 
+use hardpoint_model::usage::UsageRecord;
 use hardpoint_store::{PluginConfig, PluginFlags, Store, StoreError};
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ pub struct Decisions {
     pub(crate) store: Option<Store>,
     pub(crate) flags: BTreeMap<String, PluginFlags>,
     pub(crate) configs: BTreeMap<String, PluginConfig>,
+    /// What earlier hosts measured.
+    pub(crate) usage: Vec<UsageRecord>,
 }
 
 impl Decisions {
@@ -23,6 +26,7 @@ impl Decisions {
     pub async fn read(store: Store) -> Result<Self, StoreError> {
         let flags = store.plugins().await?;
         let configs = store.plugin_configs().await?;
-        Ok(Self { store: Some(store), flags, configs })
+        let usage = store.usage_records().await?;
+        Ok(Self { store: Some(store), flags, configs, usage })
     }
 }

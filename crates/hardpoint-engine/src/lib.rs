@@ -28,6 +28,7 @@ mod secrets;
 mod settings;
 mod snapshot;
 mod start;
+mod usage;
 mod watch;
 
 pub use call::{CallFailed, CallFailure, CallStep, Done, Refusal, RunningCall};

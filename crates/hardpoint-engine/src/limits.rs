@@ -47,5 +47,15 @@ pub const WAITER_LOOK: Duration = Duration::from_millis(100);
 pub const RENEW_PATIENCE: Duration = Duration::from_mins(2);
 /// How often a call that finds its plugin ended to make room starts it again, before it gives up.
 pub const WAKES_MAX: usize = 3;
+/// Calls that ended and wait for the next look at their worker; of more it is counted that they were not recorded.
+pub const USAGE_QUEUE: usize = 4096;
+/// How often it is looked at what workers use while calls run: a tenth of a millisecond of work each time.
+pub const USAGE_LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often the GPU's driver is asked meanwhile, by a process of its own.
+pub const USAGE_GPU_EVERY: Duration = Duration::from_secs(4);
+/// How often what was measured is written; a host that is killed loses as much.
+pub const USAGE_WRITE_EVERY: Duration = Duration::from_secs(5);
+/// Looks at one worker that are kept while a call runs; of a longer one they are put together.
+pub const USAGE_MOMENTS_KEPT: usize = 64;
 /// How often a plugin is looked at that somebody waits for.
 pub const SETTLE_LOOK: Duration = Duration::from_millis(10);

@@ -34,6 +34,8 @@ pub struct Settings {
     pub stop_grace: Duration,
     /// How logs are kept.
     pub logs: LogSettings,
+    /// Whether it is measured and remembered what calls use.
+    pub record_usage: bool,
     /// Whether it is told when the schema of a plugin's configuration is another one than it was.
     pub drift_detection: bool,
     /// Which calls begin when memory is short.
@@ -70,6 +72,7 @@ impl Default for Settings {
             starts_at_once: 4,
             stop_grace: STOP_GRACE,
             logs: LogSettings::default(),
+            record_usage: true,
             drift_detection: true,
             scheduler: SchedulerSettings::default(),
             plugins: BTreeMap::new(),

@@ -171,6 +171,16 @@ impl PluginView {
         self.worker.as_ref()
     }
 
+    /// The most memory that was ever measured during its calls, its worker and all that it started; 0: never measured.
+    pub fn memory_peak_bytes(&self) -> u64 {
+        self.activity.memory_peak_bytes()
+    }
+
+    /// The same of a GPU.
+    pub fn gpu_peak_bytes(&self) -> u64 {
+        self.activity.gpu_peak_bytes()
+    }
+
     /// Everything about its health.
     pub fn health(&self) -> PluginHealth {
         let activity = &self.activity;
@@ -235,6 +245,7 @@ impl PluginView {
             start_ms: self.times,
             restart_attempts: self.restart_attempts,
             history: self.history.clone(),
+            config_hash: Some(self.config.hash.to_string()).filter(|hash| !hash.is_empty()),
             facts: self.facts().cloned(),
         }
     }

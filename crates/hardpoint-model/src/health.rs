@@ -134,6 +134,8 @@ pub struct PluginDetail {
     pub restart_attempts: u32,
     /// The incarnations that have ended, oldest first; at most 16.
     pub history: Vec<Life>,
+    /// The hash of the configuration that its calls are made with; null while it has not told which schema that has.
+    pub config_hash: Option<String>,
     /// What its last worker said that only its dialect has; null when that has nothing of the kind.
     pub facts: Option<Object>,
 }

@@ -24,6 +24,7 @@ pub mod schema;
 pub mod seconds;
 mod secret;
 mod suggest;
+pub mod usage;
 pub mod worker_env;
 
 pub use config::Config;

@@ -106,3 +106,5 @@ pub const ERROR_FIELD_BYTES_MAX: usize = 400;
 pub const JOBS_PENDING_MAX: u32 = 200_000;
 /// Variables that a plugin can declare; a worker that says more is not believed further.
 pub const WORKER_ENV_MAX: usize = 256;
+/// Units that are summed up for one instance under one configuration; more are let go.
+pub const USAGE_UNITS_KEPT_MAX: usize = 256;

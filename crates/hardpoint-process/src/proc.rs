@@ -6,6 +6,7 @@
 use rustix::process::{Pid, PidfdFlags, Signal as Unix};
 use std::collections::HashSet;
 use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -31,6 +32,18 @@ impl Process {
         let statm = fs::read_to_string(format!("/proc/{}/statm", self.0)).unwrap_or_default();
         let pages: u64 = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
         pages * rustix::param::page_size() as u64
+    }
+
+    /// The most resident memory that it had since its start, or since that was last forgotten; 0 when it is gone.
+    pub fn peak_resident_bytes(self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kb| kb << 10)
+    }
+
+    /// From here on its peak is counted anew. Refused for a process that lets nobody look at it.
+    pub fn forget_peak(self) -> io::Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.0), "5")
     }
 
     /// Resident memory with pages that are shared counted in parts. Slower: used to confirm a breach.

@@ -36,6 +36,16 @@ impl TreeUsage {
         self.resident_bytes
     }
 
+    /// When it was measured.
+    pub fn at(&self) -> Instant {
+        self.at
+    }
+
+    /// Processor time since the processes began.
+    pub fn cpu_time(&self) -> Duration {
+        self.cpu
+    }
+
     /// The processes that were measured, by number.
     pub fn processes(&self) -> &[u32] {
         &self.processes
@@ -55,8 +65,26 @@ impl TreeUsage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{BufRead as _, BufReader};
     use std::os::unix::process::CommandExt as _;
     use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_peak_is_remembered_until_it_is_forgotten() {
+        let script = "x = bytearray(64 << 20); del x; print(flush=True); input()";
+        let (pipe, mut line) = (Stdio::piped, String::new());
+        let mut python =
+            Command::new("python3").args(["-c", script]).stdin(pipe()).stdout(pipe()).spawn().unwrap();
+        BufReader::new(python.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let process = Process(python.id());
+        let peak = process.peak_resident_bytes();
+        process.forget_peak().unwrap();
+        let (now, later) = (process.resident_bytes(), process.peak_resident_bytes());
+        drop(python.stdin.take());
+        python.wait().unwrap();
+        assert!(peak > now + (60 << 20), "{peak} {now}");
+        assert!(later < now + (4 << 20), "{later} {now}");
+    }
 
     #[test]
     fn a_busy_child_and_its_memory_are_counted_with_their_parent() {
@@ -87,6 +115,8 @@ mod tests {
         rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
         shell.wait().unwrap();
         assert!(seen);
+        let gone = TreeUsage::of(root);
+        assert_eq!((gone.cpu_time(), root.peak_resident_bytes()), (Duration::ZERO, 0));
         assert!(TreeUsage::of(root).resident_bytes() == 0, "it is gone");
     }
 }

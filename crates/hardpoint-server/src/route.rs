@@ -19,6 +19,7 @@ pub(crate) enum Route {
     Secrets,
     Secret,
     Logs,
+    Usage,
     Verb,
     ReloadAll,
     Run,
@@ -48,7 +49,7 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 37] = [
+    pub(crate) const ALL: [Self; 38] = [
         Self::Plugins,
         Self::Plugin,
         Self::PluginHealth,
@@ -60,6 +61,7 @@ impl Route {
         Self::Secrets,
         Self::Secret,
         Self::Logs,
+        Self::Usage,
         Self::Verb,
         Self::ReloadAll,
         Self::Run,
@@ -136,6 +138,7 @@ impl Route {
                 "config" => Self::PluginConfig,
                 "secrets" => Self::Secrets,
                 "logs" => Self::Logs,
+                "usage" => Self::Usage,
                 "restart" | "reload" | "load" | "unload" | "enable" | "disable" | "prefetch" => Self::Verb,
                 _ => Self::Other,
             },
@@ -183,6 +186,7 @@ impl Route {
             | Self::Secrets
             | Self::Secret
             | Self::Logs
+            | Self::Usage
             | Self::Verb
             | Self::ReloadAll
             | Self::Jobs
@@ -221,6 +225,7 @@ impl Route {
             Self::Secrets => "/v1/plugins/{name}/secrets",
             Self::Secret => "/v1/plugins/{name}/secrets/{key}",
             Self::Logs => "/v1/plugins/{name}/logs",
+            Self::Usage => "/v1/plugins/{name}/usage",
             Self::Verb => "/v1/plugins/{name}/{verb}",
             Self::ReloadAll => "/v1/plugins/reload-all",
             Self::Run => "/v1/plugins/{name}/tools/{tool}/run",

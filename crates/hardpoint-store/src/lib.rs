@@ -26,6 +26,7 @@ mod prune;
 mod read;
 mod rows;
 mod statistics;
+mod usage_records;
 mod writer;
 
 pub use blobs::KeptBlob;

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const COMMIT_QUEUE: usize = 4096;
 /// Commits of one transaction: what a burst of clients sends while one fsync takes place.
 pub const GROUP_MAX: usize = 512;
+/// Configurations of one instance for which it is remembered what calls used: the last ones.
+pub const USAGE_RECORDS_PER_INSTANCE: u32 = 100;
 /// Connections for readers: more readers wait for one of them.
 pub const READERS: usize = 4;
 /// The last runs of a pipeline that are looked at for how long its stages take.

@@ -10,9 +10,11 @@ use crate::output::{self, Output};
 use crate::pipelines;
 use crate::plugin_configs::{self, PluginConfig};
 use crate::rows::{json, micros, read_word, word};
+use crate::usage_records;
 use hardpoint_model::JobError;
 use hardpoint_model::job::{Event, Job, JobId, JobStatus, NewEvent, NewJob, Stage};
 use hardpoint_model::pipeline::Pipeline;
+use hardpoint_model::usage::UsageRecord;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
@@ -91,6 +93,8 @@ pub enum Op {
         /// Now.
         at: Timestamp,
     },
+    /// What the calls of an instance used under one configuration: all of it.
+    UsageRecord(Box<UsageRecord>),
     /// The file may have this many pages at most: how a full disk is made in a test.
     #[doc(hidden)]
     PagesMax(u32),
@@ -174,6 +178,7 @@ pub(crate) fn apply(connection: &Connection, ops: &[Op]) -> Result<(Committed, C
                 connection.prepare_cached(sql)?.execute(params![name, enabled, unloaded])?;
             }
             Op::PluginConfig { name, config, at } => plugin_configs::write(connection, name, config, *at)?,
+            Op::UsageRecord(record) => usage_records::write(connection, record)?,
         }
     }
     Ok((committed, changes))

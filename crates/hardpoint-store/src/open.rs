@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 const STEPS: &[M<'_>] = &[
     M::up(include_str!("../migrations/001-jobs.sql")),
     M::up(include_str!("../migrations/002-pipelines.sql")),
+    M::up(include_str!("../migrations/003-usage.sql")),
 ];
 /// One for each schema that was ever released, oldest first.
 const MIGRATIONS: Migrations<'_> = Migrations::from_slice(STEPS);

@@ -29,6 +29,6 @@ pub use spec::{Bounds, Program, WorkerSpec};
 pub use state::{IllegalTransition, WorkerEvent, WorkerState};
 pub use tools::{Tool, Tools};
 pub use worker::{
-    Announced, Call, CallEvent, CallOutput, CallRequest, Hook, Note, StartFailure, Timeout, Worker,
-    WorkerLost,
+    Announced, Call, CallEvent, CallOutput, CallRequest, Hook, Note, StartFailure, Timeout, UsageTally,
+    Worker, WorkerLost,
 };

@@ -23,6 +23,8 @@ pub const CLOSED_SOCKET_GRACE: Duration = Duration::from_secs(2);
 pub const UNASKED_PER_SECOND_MAX: u32 = 20_000;
 /// Bytes that may wait to be written to a worker that does not read, before calls are refused.
 pub const WRITE_QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Units that one call may account for; more are let go.
+pub const USAGE_UNITS_MAX: usize = 64;
 /// Frames handled before other inputs get their turn.
 pub const FRAMES_PER_TURN: usize = 64;
 /// How long after each turn an answer is waited for awake: about what going to sleep and waking up cost.

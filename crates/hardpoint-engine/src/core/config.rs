@@ -17,6 +17,7 @@ use crate::config::{ConfigRefusal, ConfigView, Told};
 use crate::instance::Own;
 use crate::limits::CONFIG_CHANGES_WAITING_MAX;
 use hardpoint_model::JobError;
+use hardpoint_model::canonical::sha256_of;
 use hardpoint_model::plugin_config::{self, ConfigSchema, Effective, Layers, Object, UnknownKeys, leave_out};
 use hardpoint_store::{PluginConfig, StoreError};
 use hardpoint_wire::LogLevel;
@@ -197,8 +198,18 @@ impl<W: Clone> Entry<W> {
         let drift = scene.settings.drift_detection && (differs || self.differs_from_recorded());
         let kept_hash = kept.schema_hash.clone().or_else(|| self.recorded_hash().map(str::to_owned));
         let Layers { persisted, instance, .. } = layers;
-        let view =
-            ConfigView { told: told.clone(), persisted, instance, effective, mistakes, kept_hash, drift };
+        let hash =
+            told.schema().map_or_else(String::new, |_| sha256_of(&effective.values.clone().into())).into();
+        let view = ConfigView {
+            told: told.clone(),
+            persisted,
+            instance,
+            effective,
+            hash,
+            mistakes,
+            kept_hash,
+            drift,
+        };
         self.configuration.view = Arc::new(view);
     }
 

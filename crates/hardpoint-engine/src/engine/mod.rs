@@ -16,7 +16,9 @@ use crate::schedule::{self, Scheduler};
 use crate::settings::Settings;
 use crate::snapshot::{PluginView, Snapshot};
 use crate::start::Starter;
+use crate::usage::Usage;
 use arc_swap::ArcSwap;
+use hardpoint_model::usage::UsageRecord;
 use hardpoint_model::{JobError, MemoryEnforcer};
 use hardpoint_process::{Launcher, MemoryMode};
 use hardpoint_secrets::SecretStore;
@@ -67,6 +69,7 @@ pub(crate) struct Shared {
     enforcer: MemoryEnforcer,
     starter: Arc<Starter>,
     logs: Logs,
+    pub(crate) usage: Usage,
     pub(crate) settings: Settings,
     pub(crate) scheduler: Scheduler,
 }
@@ -84,11 +87,13 @@ impl Engine {
         settings: Settings,
         catalog: &Catalog,
         starter: Starter,
-        decisions: Decisions,
+        mut decisions: Decisions,
     ) -> (Self, JoinHandle<()>) {
         let (commands, command_queue) = mpsc::channel(COMMAND_QUEUE);
         let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
         let (scheduler, wishes) = Scheduler::new(&settings.scheduler);
+        let recording = settings.record_usage.then(|| Usage::open(&mut decisions));
+        let (usage, recorder) = recording.unzip();
         let shared = Arc::new(Shared {
             snapshot: ArcSwap::default(),
             commands,
@@ -98,6 +103,7 @@ impl Engine {
             enforcer: enforcer(starter.launcher().memory_mode()),
             starter: Arc::new(starter),
             logs: Logs::open(&settings.logs),
+            usage: usage.unwrap_or_default(),
             settings: settings.clone(),
             scheduler,
         });
@@ -106,6 +112,9 @@ impl Engine {
         let mut turns = Loop::new(Arc::clone(&shared), settings, decisions);
         // Before anybody can look, so that no plugin is ever unknown.
         turns.take(Input::Found(catalog.iter().cloned().collect()));
+        if let Some(recorder) = recorder {
+            shared.usage.runs(tokio::spawn(recorder.run(Arc::downgrade(&shared))));
+        }
         let handle = tokio::spawn(async move {
             tokio::select! {
                 () = turns.run(command_queue, input_queue) => {}
@@ -123,6 +132,16 @@ impl Engine {
     /// What plugins said.
     pub fn logs(&self) -> &Logs {
         &self.shared.logs
+    }
+
+    /// What calls of an instance used, under each of its configurations, the one that was used last first.
+    pub fn usage(&self, instance: &str) -> Vec<UsageRecord> {
+        self.shared.usage.records(instance)
+    }
+
+    /// Calls whose use was not recorded, because too many ended at once.
+    pub fn usage_dropped(&self) -> u64 {
+        self.shared.usage.dropped()
     }
 
     /// The plugin of this name.
@@ -232,6 +251,7 @@ impl Engine {
         if self.shared.commands.send(Command::Stop(stopped)).await.is_ok() {
             let _ = done.await;
         }
+        self.shared.usage.stop().await;
         self.shared.starter.launcher().all_gone().await;
         self.shared.logs.settled(LOGS_PATIENCE).await;
     }

@@ -39,7 +39,7 @@ pub(super) struct Loop {
 
 impl Loop {
     pub(super) fn new(shared: Arc<Shared>, settings: Settings, decisions: Decisions) -> Self {
-        let Decisions { store, flags, configs } = decisions;
+        let Decisions { store, flags, configs, usage: _ } = decisions;
         let (places, pace) = (settings.starts_at_once.max(1), watch::Pace::of(&settings));
         Self {
             core: Core::new(settings, store.is_some(), (flags, configs), shared.logs.clone()),
@@ -100,6 +100,7 @@ impl Loop {
                     }
                 }
                 Effect::Watch { life, worker, activity } => {
+                    self.shared.usage.wake();
                     self.tasks.spawn(watch::end(life.clone(), worker.clone(), self.shared.inputs.clone()));
                     self.tasks.spawn(watch::pulse(
                         life,

@@ -74,6 +74,8 @@ pub struct Config {
     pub events: Events,
     /// How much of what plugins say is kept.
     pub logs: Logs,
+    /// What is remembered of what calls use.
+    pub usage: Usage,
     /// What the doors let in.
     pub http: Http,
     /// Whether it is told when the schema of a plugin's configuration is not the one that the configuration was set for.
@@ -179,6 +181,15 @@ pub struct Logs {
     pub files: u32,
 }
 
+/// What is remembered of what calls use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub struct Usage {
+    /// Whether it is measured and remembered, for each instance and configuration.
+    pub record: bool,
+}
+
 /// What the doors let in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -280,6 +291,7 @@ impl Default for Config {
             jobs: Jobs::default(),
             events: Events::default(),
             logs: Logs::default(),
+            usage: Usage::default(),
             http: Http::default(),
             drift_detection: true,
             plugins: BTreeMap::new(),
@@ -336,6 +348,12 @@ impl Default for Events {
 impl Default for Logs {
     fn default() -> Self {
         Self { file_mb: 8, files: 5 }
+    }
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self { record: true }
     }
 }
 

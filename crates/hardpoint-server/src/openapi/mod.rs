@@ -119,6 +119,6 @@ mod tests {
                 );
             }
         }
-        assert_eq!(ids.len(), 55);
+        assert_eq!(ids.len(), 56);
     }
 }

@@ -10,6 +10,7 @@ use aide::transform::TransformOperation;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+use hardpoint_engine::PluginView;
 use hardpoint_model::PluginState;
 use hardpoint_model::health::{Liveness, PluginHealth};
 use hardpoint_model::job::JobStatus;
@@ -36,6 +37,9 @@ pub(super) fn metrics_docs(op: TransformOperation) -> TransformOperation {
             r.description("Figures, one a line")
         })
 }
+
+const MEMORY_PEAK: &str = "The most memory ever measured during its calls; 0: never measured.";
+const GPU_PEAK: &str = "The most memory of a GPU ever measured during its calls.";
 
 fn text(app: &App, statistics: Option<&Statistics>) -> String {
     let healths: Vec<PluginHealth> =
@@ -68,6 +72,17 @@ fn text(app: &App, statistics: Option<&Statistics>) -> String {
         out.jobs(statistics);
     }
     out.plugins(&healths);
+    out.head("hardpoint_usage_dropped_total", "counter", "Calls whose use was not recorded.");
+    out.line("hardpoint_usage_dropped_total", &[], app.engine.usage_dropped());
+    for (name, help, peak) in [
+        ("hardpoint_plugin_memory_peak_bytes", MEMORY_PEAK, PluginView::memory_peak_bytes as fn(&_) -> u64),
+        ("hardpoint_plugin_gpu_peak_bytes", GPU_PEAK, PluginView::gpu_peak_bytes),
+    ] {
+        out.head(name, "gauge", help);
+        for plugin in app.engine.snapshot().plugins.values() {
+            out.line(name, &[("plugin", &plugin.name)], peak(plugin));
+        }
+    }
     out.0
 }
 

@@ -8,6 +8,7 @@ mod logs;
 mod metrics;
 mod plugins;
 mod secrets;
+mod usage;
 mod verbs;
 
 pub(crate) use host::Counts;
@@ -64,6 +65,7 @@ pub(crate) fn documented() -> (Router<Arc<App>>, OpenApi) {
         )
         .api_route("/v1/plugins/{name}/tools", get_with(plugins::tools, plugins::tools_docs))
         .api_route("/v1/plugins/{name}/logs", get_with(logs::logs, logs::logs_docs))
+        .api_route("/v1/plugins/{name}/usage", get_with(usage::usage, usage::usage_docs))
         .api_route("/v1/plugins/{name}/load", post_with(verbs::load, verbs::load_docs))
         .api_route("/v1/plugins/{name}/unload", post_with(verbs::unload, verbs::unload_docs))
         .api_route("/v1/plugins/{name}/restart", post_with(verbs::restart, verbs::restart_docs))

@@ -109,8 +109,8 @@ fn call(app: &App, subject: &Subject, order: Order) -> Result<(bool, CallRequest
     let tool =
         check::check(&plugin, &subject.tool, &order.args.value).map_err(|misfit| subject.misfit(*misfit))?;
     let streams = tool.is_some_and(|tool| tool.info.streaming);
-    let (tool, timeout) = (subject.tool.clone(), order.timeout.into());
-    Ok((streams, CallRequest { tool, args: order.args, timeout, job: None }))
+    let request = CallRequest::new(subject.tool.clone(), order.args);
+    Ok((streams, CallRequest { timeout: order.timeout.into(), ..request }))
 }
 
 /// What the caller wants to read. Whoever asks for neither kind of stream gets one document.

@@ -4,6 +4,7 @@ use hardpoint_model::document::Format;
 use hardpoint_model::job::{
     CancelPhase, EventKind, Job, JobId, JobStatus, NewEvent, NewJob, ResourceSnapshot, Stage,
 };
+use hardpoint_model::usage::{UsageRecord, UsageSample};
 use hardpoint_model::{Category, JobError, Pipeline, ResourceShortfall};
 use hardpoint_store::{
     Attempt, AttemptEnd, Counts, EventFilter, Form, Given, JobFilter, KeptBlob, Op, Output, PluginConfig,
@@ -220,6 +221,28 @@ pub(crate) async fn fill(store: &Store) {
         let name = name.to_owned();
         store.commit(0, vec![Op::PluginConfig { name, config, at: at(60) }]).await.unwrap();
     }
+    usage(store).await;
+}
+
+async fn usage(store: &Store) {
+    for (instance, hash, success) in
+        [("ocr", "sha256:01", true), ("ocr", "sha256:02", false), ("a@b", "x", true)]
+    {
+        let mut record =
+            UsageRecord::new(instance, &instance[..instance.find('@').unwrap_or(instance.len())], hash);
+        for number in [1, 2, 4] {
+            record.add(&UsageSample {
+                cpu_percent: f64::from(number) / 3.0,
+                memory_mb_peak: 0.1 * f64::from(number),
+                gpu_memory_mb_peak: f64::from(number),
+                duration_seconds: 0.25,
+                success: success || number == 2,
+                observed_at: at(70 + i64::from(number)),
+                api_usage: [("tokens".to_owned(), 0.1)].into(),
+            });
+        }
+        store.commit(0, vec![Op::UsageRecord(Box::new(record))]).await.unwrap();
+    }
 }
 
 /// Everything that can be read, as a document.
@@ -253,6 +276,7 @@ pub(crate) async fn dump(store: &Store) -> Value {
     let of = |counts: Counts| JobStatus::ALL.map(|status| counts.of(status));
     let stages: Map<String, Value> =
         counted.plugins.into_iter().map(|(name, counts)| (name, json!(of(counts)))).collect();
+    let used = store.usage_records().await.unwrap();
     let counted = json!({"jobs": of(counted.jobs), "stages": stages, "oldest": counted.oldest_pending});
-    json!({"counted": counted, "given": given, "run": run, "run_output": output, "pipelines": saved, "jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins, "plugin_configs": configs})
+    json!({"counted": counted, "given": given, "run": run, "run_output": output, "pipelines": saved, "jobs": page.jobs, "alive": alive, "results": results, "events": events, "plugins": plugins, "plugin_configs": configs, "usage": used})
 }

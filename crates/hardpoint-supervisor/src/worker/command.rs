@@ -5,6 +5,7 @@
 use super::Shared;
 use super::loss::WorkerLost;
 use super::pipes::{CallPipes, ItemPipe};
+use super::tally::UsageTally;
 use crate::limits::{CANCEL_GRACE, ITEM_QUEUE, NOTE_QUEUE};
 use hardpoint_model::JobError;
 use hardpoint_wire::limits::STREAM_CREDIT;
@@ -25,6 +26,8 @@ pub struct CallRequest {
     pub timeout: Timeout,
     /// The durable work it belongs to.
     pub job: Option<JobRef>,
+    /// What it uses is added up here; whoever wants to know keeps a clone.
+    pub usage: UsageTally,
 }
 
 /// How long a call may take.
@@ -59,7 +62,7 @@ impl From<Option<Duration>> for Timeout {
 impl CallRequest {
     /// A call with just a tool and its arguments.
     pub fn new(tool: impl Into<String>, args: Payload) -> Self {
-        Self { tool: tool.into(), args, timeout: Timeout::Declared, job: None }
+        Self { tool: tool.into(), args, timeout: Timeout::Declared, job: None, usage: UsageTally::default() }
     }
 }
 
@@ -137,7 +140,8 @@ impl Call {
             ended: None,
             credit_owed: 0,
         };
-        (call, CallPipes { reply, notes: Some(note_tx), items: ItemPipe::Open(item_tx) })
+        let (notes, items) = (Some(note_tx), ItemPipe::Open(item_tx));
+        (call, CallPipes { reply, notes, items, usage: UsageTally::default() })
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -225,11 +229,12 @@ pub(crate) enum Work {
 
 impl Request {
     pub(super) fn call(id: u64, request: CallRequest, pipes: CallPipes) -> Self {
+        let pipes = CallPipes { usage: request.usage.clone(), ..pipes };
         Self { id, work: Work::Call(request), pipes }
     }
 
     pub(super) fn plain_call(id: u64, request: CallRequest, reply: oneshot::Sender<Reply>) -> Self {
-        Self { id, work: Work::Call(request), pipes: CallPipes::plain(reply) }
+        Self::call(id, request, CallPipes::plain(reply))
     }
 
     pub(super) fn hook(id: u64, hook: Hook, reply: oneshot::Sender<Reply>) -> Self {

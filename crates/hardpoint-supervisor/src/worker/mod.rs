@@ -9,9 +9,11 @@ mod core;
 mod handshake;
 mod loss;
 mod pipes;
+mod tally;
 
 pub use command::{Call, CallEvent, CallOutput, CallRequest, Hook, Note, Timeout};
 pub use loss::{Announced, StartFailure, WorkerLost};
+pub use tally::UsageTally;
 
 use crate::limits::COMMAND_QUEUE;
 use crate::output::Captured;

@@ -4,6 +4,7 @@
 //! worker may only send as many as there is room for.
 
 use super::command::{Note, Reply};
+use super::tally::UsageTally;
 use hardpoint_wire::Payload;
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,6 +14,7 @@ pub(crate) struct CallPipes {
     pub(super) reply: oneshot::Sender<Reply>,
     pub(super) notes: Option<mpsc::Sender<Note>>,
     pub(super) items: ItemPipe,
+    pub(super) usage: UsageTally,
 }
 
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub(crate) enum Delivery {
 
 impl CallPipes {
     pub(super) fn plain(reply: oneshot::Sender<Reply>) -> Self {
-        Self { reply, notes: None, items: ItemPipe::Sink }
+        Self { reply, notes: None, items: ItemPipe::Sink, usage: UsageTally::default() }
     }
 
     /// Whether the caller has gone away.
@@ -44,6 +46,9 @@ impl CallPipes {
     }
 
     pub(super) fn note(&self, note: Note) {
+        if let Note::Usage(usage) = &note {
+            self.usage.add(&usage.usage);
+        }
         if let Some(notes) = &self.notes {
             // A full queue drops the note: the caller is slower than the plugin is talkative.
             let _ = notes.try_send(note);

@@ -36,6 +36,7 @@ pub(crate) fn engine_settings(config: &Config) -> Settings {
             file_bytes: u64::from(config.logs.file_mb) << 20,
             files: config.logs.files,
         },
+        record_usage: config.usage.record,
         drift_detection: config.drift_detection,
         scheduler: SchedulerSettings {
             policy: config.scheduler.policy,

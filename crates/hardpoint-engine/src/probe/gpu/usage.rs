@@ -2,7 +2,7 @@
 //!
 //! Owns the choice of the device that is told of: the one that most of their memory is on.
 
-use super::driver::{Device, driver};
+use super::driver::{Device, DriverTrouble, driver};
 use hardpoint_process::Launcher;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,7 +25,9 @@ pub(crate) async fn share_of(processes: &[u32], launcher: &Launcher) -> Option<S
     }
     match driver(launcher).await {
         Ok(facts) => share(processes, &facts.devices),
-        Err(_) => {
+        // It may work again, or there was no descriptor left to ask it with.
+        Err(DriverTrouble::Broken(_)) => None,
+        Err(DriverTrouble::None(_)) => {
             NO_DRIVER.store(true, Ordering::Relaxed);
             None
         }

@@ -1,4 +1,4 @@
-//! Commands that ask a running server: `plugin health|show|logs|restart|…|audit`.
+//! Commands that ask a running server: `plugin health|show|logs|usage|restart|…|audit`.
 //!
 //! Owns what a person sees of a live host. Must not know HTTP: [`crate::client`] asks.
 
@@ -10,6 +10,7 @@ mod page;
 mod several;
 mod show;
 mod state;
+mod usage;
 mod verbs;
 mod watch;
 
@@ -19,6 +20,7 @@ pub(super) use health::{Health, run as health};
 pub(super) use logs::{Logs, run as logs};
 pub(super) use several::{Load, Unload, load, unload};
 pub(super) use show::{Show, run as show};
+pub(super) use usage::{Usage, run as usage};
 pub(super) use verbs::{One, Settle, Verb, run as verb};
 
 use super::Shared;

@@ -36,6 +36,8 @@ pub(super) enum Plugin {
     Config(live::PluginConfig),
     /// What a plugin printed and logged
     Logs(live::Logs),
+    /// What the calls of a plugin used: processor, memory, time
+    Usage(live::Usage),
     /// Start a plugin anew, whatever its state
     Restart(live::One),
     /// Start plugins that are not running, also those that are new in the folder; or one more instance of a plugin
@@ -76,6 +78,7 @@ pub(super) async fn run(plugin: Plugin, scene: Scene<'_>) -> Result<Code, Failur
         Plugin::Show(args) => live::show(args, scene).await,
         Plugin::Config(args) => live::config(args, scene).await,
         Plugin::Logs(args) => live::logs(args, scene).await,
+        Plugin::Usage(args) => live::usage(args, scene).await,
         Plugin::Restart(args) => live::verb(Verb::Restart, args, scene).await,
         Plugin::Load(args) => live::load(args, scene).await,
         Plugin::Unload(args) => live::unload(args, scene).await,

@@ -79,6 +79,7 @@ impl Disk {
                 | Op::DeletePipeline(_)
                 | Op::Plugin { .. }
                 | Op::PluginConfig { .. }
+                | Op::UsageRecord(_)
                 | Op::PagesMax(_) => {}
             }
         }
