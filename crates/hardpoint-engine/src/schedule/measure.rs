@@ -50,8 +50,8 @@ fn holding(plugin: &PluginView, ram: u64, vram: u64) -> Holding {
         incarnation: plugin.incarnation,
         ram,
         vram,
-        peak_ram: ram,
-        peak_vram: vram,
+        peak_ram: plugin.activity.memory_peak_bytes().max(ram),
+        peak_vram: plugin.activity.gpu_peak_bytes().max(vram),
         is_idle: plugin.takes_calls() && plugin.activity.in_flight() == 0,
         last_used: plugin.activity.last_used(),
     }
