@@ -9,8 +9,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -333,25 +331,14 @@ fn a_cjm_plugin_is_given_its_secrets_and_tells_what_it_lacks() {
 const NOBODY: u32 = 65534;
 
 /// A server that another user could be: workers of a root may read everything, whatever a process says of itself.
-fn of_somebody(serving: &mut Serving) {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    for shared in ["envs", "tools"] {
-        fs::remove_file(serving.data().join(shared)).unwrap();
-    }
-    let folder = serving.data().parent().unwrap().to_owned();
-    for path in [folder.clone(), serving.data(), serving.plugins(), folder.join("here")] {
-        chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-    }
-    serving.command.uid(NOBODY).gid(NOBODY).env("HOME", folder);
+fn of_somebody(serving: Serving) -> Serving {
+    if rustix::process::geteuid().is_root() { serving.by_user(NOBODY) } else { serving }
 }
 
 #[test]
 fn a_plugin_that_looks_everywhere_finds_neither_the_hosts_secrets_nor_those_of_others() {
-    let mut serving = Serving::of(&["keeper", "spy"]).env("SOME_TOKEN", "planted-in-the-host");
-    of_somebody(&mut serving);
-    let server = serving.start();
+    let serving = Serving::of(&["keeper", "spy"]).env("SOME_TOKEN", "planted-in-the-host");
+    let server = of_somebody(serving).start();
     let first = life(&server, "keeper");
     put(&server, KEY, "planted-for-the-keeper");
     until_life(&server, "keeper", first + 1);
@@ -380,18 +367,9 @@ fn a_plugin_that_looks_everywhere_finds_neither_the_hosts_secrets_nor_those_of_o
     let kill = |pid: u32| kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
     server.signal(Signal::STOP);
     kill(shim);
-    let mut serving = server.killed_with_survivors();
+    let serving = server.killed_with_survivors();
     assert!(Process(left).is_alive());
-    of_somebody_again(&mut serving);
-    let server = serving.start();
+    let server = of_somebody(serving).start();
     assert!(soon(PATIENCE, || !Process(left).is_alive()), "{left} lives on");
     server.stop();
-}
-
-/// The same user on folders that are there already.
-fn of_somebody_again(serving: &mut Serving) {
-    if rustix::process::geteuid().is_root() {
-        let folder = serving.data().parent().unwrap().to_owned();
-        serving.command.uid(NOBODY).gid(NOBODY).env("HOME", folder);
-    }
 }

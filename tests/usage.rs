@@ -125,7 +125,7 @@ fn streams_tries_of_jobs_and_calls_that_end_their_worker_are_recorded_whoever_ma
     assert_eq!(run_tool(&server, "measured", "nothing", &json!({})).0, 400);
     assert_eq!(run_tool(&server, "measured", "in_a_child", &json!({"mb": 90})).0, 200);
     let record = after(&server, "measured", 4);
-    assert!(figure(&record, "memory_mb_peak_max") > 90.0, "the child counts: {record:#}");
+    assert!(figure(&record, "memory_mb_peak_max") > 90.0, "the child counts: {record:#}\n{}", server.log());
     // Another instance of the plugin has records of its own.
     let wanted = json!({"instance_id": "measured-2", "config": {"quality": 3}});
     assert_eq!(server.post("/v1/plugins/measured/instances", Some(&wanted)).status / 100, 2);

@@ -8,7 +8,8 @@ use reqwest::Method;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -78,8 +79,39 @@ impl Serving {
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(path("data")).arg("--plugins-dir").arg(path("plugins"));
         command.current_dir(path("here")).env_remove("NOTIFY_SOCKET");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(path("log")).unwrap());
+        pipes(&mut command, folder.path());
         Self { command, folder }
+    }
+
+    /// Run by another user, who may reach nothing of whoever runs the tests: what it needs is copied to its folders, or
+    /// has been before.
+    pub(crate) fn by_user(mut self, user: u32) -> Self {
+        let folder = self.folder.path().to_owned();
+        let program = folder.join("hardpoint");
+        if !program.exists() {
+            fs::copy(env!("CARGO_BIN_EXE_hardpoint"), &program).unwrap();
+            for shared in ["envs", "tools"] {
+                fs::remove_file(self.data().join(shared)).unwrap();
+            }
+            for plugin in fs::read_dir(self.plugins()).unwrap() {
+                own_copy(&plugin.unwrap().path());
+            }
+            for path in [folder.clone(), self.data(), self.plugins(), folder.join("here")] {
+                chown(path, Some(user), Some(user)).unwrap();
+            }
+        }
+        let mut command = Command::new(program);
+        command.args(self.command.get_args()).current_dir(folder.join("here"));
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        pipes(&mut command, &folder);
+        command.uid(user).gid(user).env("HOME", folder);
+        self.command = command;
+        self
     }
 
     pub(crate) fn plugins(&self) -> PathBuf {
@@ -145,6 +177,21 @@ impl Serving {
         let server = server(url.clone().unwrap_or_default(), stdout);
         assert!(url.is_some(), "it does not listen: {line:?}\n{log}");
         server
+    }
+}
+
+fn pipes(command: &mut Command, folder: &Path) {
+    let log = File::create(folder.join("log")).unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+}
+
+/// Instead of a link to a plugin's folder the files in it.
+fn own_copy(link: &Path) {
+    let folder = fs::read_link(link).unwrap();
+    fs::remove_file(link).unwrap();
+    fs::create_dir(link).unwrap();
+    for file in fs::read_dir(folder).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+        fs::copy(file.path(), link.join(file.file_name())).unwrap();
     }
 }
 

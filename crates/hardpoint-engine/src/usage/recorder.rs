@@ -11,7 +11,7 @@ use crate::engine::{Engine, Shared};
 use crate::limits::{USAGE_GPU_EVERY, USAGE_LOOK_EVERY, USAGE_WRITE_EVERY};
 use hardpoint_model::usage::UsageSample;
 use hardpoint_store::{Op, Store};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -77,7 +77,7 @@ impl Recorder {
 
     /// Runs until it is told to stop, or there is no engine any more.
     pub(crate) async fn run(mut self, engine: Weak<Shared>) {
-        while self.stopped.is_none() && !self.engine_is_gone {
+        while !self.engine_is_gone && (self.stopped.is_none() || !self.is_settled()) {
             let Some(shared) = engine.upgrade() else { break };
             self.turn(&Engine { shared }).await;
             if self.stopped.is_none() {
@@ -94,8 +94,8 @@ impl Recorder {
     async fn turn(&mut self, engine: &Engine) {
         // Before the look: what ended before it is settled with it. And before new workers are found, so that a call that
         // ended its worker is settled with what is known of that one.
-        self.take_messages();
-        self.find_workers(engine);
+        let idle = self.idle();
+        self.find_workers(engine, &idle);
         self.place_strangers();
         let subjects = self.subjects();
         if !subjects.is_empty() {
@@ -137,7 +137,21 @@ impl Recorder {
         }
     }
 
-    fn find_workers(&mut self, engine: &Engine) {
+    /// Instances without a call that is to be settled. A call is told of before it counts as over: of those that are idle
+    /// the last one has come, and is taken here.
+    fn idle(&mut self) -> HashSet<String> {
+        let idle = self.workers.iter().filter(|(_, watched)| watched.is_idle());
+        let mut idle: HashSet<String> = idle.map(|(name, _)| name.clone()).collect();
+        self.take_messages();
+        idle.retain(|name| self.workers.get(name).is_some_and(|watched| watched.ended.is_empty()));
+        idle
+    }
+
+    fn is_settled(&self) -> bool {
+        self.strangers.is_empty() && self.workers.values().all(|watched| watched.ended.is_empty())
+    }
+
+    fn find_workers(&mut self, engine: &Engine, idle: &HashSet<String>) {
         let snapshot = engine.snapshot();
         for (name, plugin) in &snapshot.plugins {
             let Some(pid) = plugin.worker().map(hardpoint_supervisor::Worker::pid) else { continue };
@@ -162,8 +176,8 @@ impl Recorder {
             };
             self.workers.insert(name.clone(), watched);
         }
-        let is_there = |name: &String, watched: &mut Watched| {
-            !watched.is_idle() || snapshot.plugins.get(name).is_some_and(|plugin| plugin.worker().is_some())
+        let is_there = |name: &String, _: &mut Watched| {
+            !idle.contains(name) || snapshot.plugins.get(name).is_some_and(|plugin| plugin.worker().is_some())
         };
         self.workers.retain(is_there);
     }
@@ -249,14 +263,16 @@ impl Recorder {
             let ended = std::mem::take(&mut watched.ended);
             over.push((watched.trace.samples(&ended), ended, Arc::clone(&watched.activity)));
         }
-        for watched in self.workers.values_mut().filter(|watched| watched.is_idle()) {
-            watched.trace.rest();
-        }
         for (samples, ended, activity) in over {
             for sample in &samples {
                 activity.measured(bytes(sample.memory_mb_peak), bytes(sample.gpu_memory_mb_peak));
             }
             self.add(&ended, &samples);
+        }
+        for name in self.idle() {
+            if let Some(watched) = self.workers.get_mut(&name) {
+                watched.trace.rest();
+            }
         }
     }
 
