@@ -11,17 +11,6 @@ use std::thread;
 
 const PLUGIN: &str = "several";
 
-/// A server whose copy of the plugin can be broken.
-fn serving() -> Serving {
-    let serving = Serving::empty();
-    let folder = serving.plugins().join(PLUGIN);
-    fs::create_dir(&folder).unwrap();
-    for file in ["hardpoint.toml", "plugin.py"] {
-        fs::copy(test_plugins().join(PLUGIN).join(file), folder.join(file)).unwrap();
-    }
-    serving
-}
-
 fn create(server: &Server, plugin: &str, body: &Value) -> Reply {
     server.post(&format!("/v1/plugins/{plugin}/instances"), Some(body))
 }
@@ -95,7 +84,7 @@ fn log(server: &Server, path: &str) -> Vec<Value> {
 
 #[test]
 fn further_instances_have_config_logs_counters_and_gates_of_their_own() {
-    let server = serving().start();
+    let server = Serving::own(PLUGIN).start();
     server.wait_for(PLUGIN, "INITIALIZED");
     let loud = created(&server, &json!({"instance_id": "Loud_2", "config": {"tag": "loud"}}));
     assert_eq!(
@@ -157,7 +146,7 @@ fn further_instances_have_config_logs_counters_and_gates_of_their_own() {
 
 #[test]
 fn a_stage_of_a_pipeline_runs_on_the_instance_that_it_names_and_the_next_host_knows_the_default_one_alone() {
-    let server = serving().start();
+    let server = Serving::own(PLUGIN).start();
     server.wait_for(PLUGIN, "INITIALIZED");
     created(&server, &json!({"instance_id": "Loud_2", "config": {"tag": "loud"}}));
     changed(&server, PLUGIN, &json!({"level": 3}));
@@ -186,7 +175,7 @@ fn a_stage_of_a_pipeline_runs_on_the_instance_that_it_names_and_the_next_host_kn
 
 #[test]
 fn a_reload_keeps_limits_config_and_the_switch_of_a_further_instance_and_one_that_fails_keeps_it_failed() {
-    let server = serving().start();
+    let server = Serving::own(PLUGIN).start();
     server.wait_for(PLUGIN, "INITIALIZED");
     let wide = created(
         &server,
@@ -223,7 +212,7 @@ fn a_reload_keeps_limits_config_and_the_switch_of_a_further_instance_and_one_tha
 
 #[test]
 fn unloading_one_instance_leaves_the_others_and_a_bad_or_taken_id_is_refused() {
-    let serving = serving();
+    let serving = Serving::own(PLUGIN);
     class_of(&serving, "cjm-duck", "duck", "cjm", "cjm_duck:Duck");
     let server = serving.start();
     server.wait_for(PLUGIN, "INITIALIZED");
@@ -288,7 +277,7 @@ fn unloading_one_instance_leaves_the_others_and_a_bad_or_taken_id_is_refused() {
 
 #[test]
 fn a_job_of_an_instance_that_was_unloaded_waits_for_its_return() {
-    let server = serving().start();
+    let server = Serving::own(PLUGIN).start();
     server.wait_for(PLUGIN, "INITIALIZED");
     created(&server, &json!({"instance_id": "brief"}));
     let submitted = |tool: &str, args: Value| {

@@ -6,13 +6,15 @@ use hardpoint_testkit::wait_until;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-fn told(server: &Server, id: &str, kind: &str) -> Vec<Value> {
+pub(crate) fn told(server: &Server, id: &str, kind: &str) -> Vec<Value> {
     let all = events(server, Some(id), 0).into_iter();
     all.filter(|event| event["type"] == kind).map(|event| event["payload"].clone()).collect()
 }
 
-fn submit(server: &Server, plugin: &str, tool: &str, args: &Value) -> String {
+#[track_caller]
+pub(crate) fn submit(server: &Server, plugin: &str, tool: &str, args: &Value) -> String {
     let reply = hand_in(server, plugin, tool, args, &json!({}));
+    assert_eq!(reply.status, 202, "{}", reply.text);
     reply.json()["job_id"].as_str().unwrap().to_owned()
 }
 

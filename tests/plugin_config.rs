@@ -1,6 +1,6 @@
 //! The configuration of a plugin, through the real server: judged by its schema, changed while it runs, kept.
 
-use crate::support::{Cli, Reply, Server, Serving, run_tool, test_plugins};
+use crate::support::{Cli, Reply, Server, Serving, run_tool};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::fs;
@@ -37,17 +37,6 @@ fn given(server: &Server) -> Value {
 #[track_caller]
 fn all(server: &Server) -> (Value, Value, Value) {
     (shown(server), given(server), server.health(PLUGIN)["incarnation"].clone())
-}
-
-/// A server whose copy of the plugin can be changed.
-fn own_copy() -> Serving {
-    let serving = Serving::empty();
-    let folder = serving.plugins().join(PLUGIN);
-    fs::create_dir(&folder).unwrap();
-    for file in ["hardpoint.toml", "plugin.py"] {
-        fs::copy(test_plugins().join(PLUGIN).join(file), folder.join(file)).unwrap();
-    }
-    serving
 }
 
 fn edit(server: &Server, file: &str, old: &str, new: &str) {
@@ -222,7 +211,7 @@ fn changes_at_once_are_made_one_after_the_other_and_none_is_lost() {
 
 #[test]
 fn a_plugin_that_is_down_is_configured_for_its_next_life() {
-    let server = own_copy().start();
+    let server = Serving::own(PLUGIN).start();
     server.wait_for(PLUGIN, "INITIALIZED");
     assert_eq!(server.post("/v1/plugins/configured/unload", None).status, 200);
     changed(&server, &json!({"language": "deu"}));
@@ -258,7 +247,7 @@ fn a_plugin_without_a_schema_takes_everything_as_it_is() {
 
 #[test]
 fn another_schema_is_flagged_as_drift_until_a_change_accepts_it() {
-    let server = own_copy().start();
+    let server = Serving::own(PLUGIN).start();
     server.wait_for(PLUGIN, "INITIALIZED");
     changed(&server, &json!({"dpi": 1000}));
     // Python tells two sources of the same second apart by their length alone.
@@ -287,7 +276,7 @@ fn another_schema_is_flagged_as_drift_until_a_change_accepts_it() {
 
 #[test]
 fn a_configuration_that_fits_no_more_keeps_the_plugin_down_until_it_is_mended() {
-    let server = own_copy().start();
+    let server = Serving::own(PLUGIN).start();
     server.wait_for(PLUGIN, "INITIALIZED");
     changed(&server, &json!({"language": "deu", "dpi": 1000}));
     edit(&server, "plugin.py", "\"maximum\": 1200", "\"maximum\": 600");

@@ -2,8 +2,9 @@
 //! measured to hold. The figures are those of real workers; `scheduler.memory_mb` makes them scarce.
 
 use crate::audit::audit;
-use crate::jobs::{cancel, events, hand_in, job, until};
-use crate::support::{Cli, Environment, PATIENCE, Server, Serving, test_plugins};
+use crate::jobs::{cancel, job, until};
+use crate::jobs_told::{submit, told};
+use crate::support::{Cli, Environment, PATIENCE, Server, Serving, run_tool, test_plugins};
 use hardpoint_testkit::wait_until;
 use serde_json::{Value, json};
 use std::fs;
@@ -23,25 +24,13 @@ fn holders(plugins: &[(&str, Option<u64>)]) -> Serving {
     serving
 }
 
-fn run(server: &Server, plugin: &str, tool: &str, args: &Value) -> (u16, Value) {
-    let reply = server.post(&format!("/v1/plugins/{plugin}/tools/{tool}/run"), Some(&json!({"args": args})));
-    (reply.status, reply.json())
-}
-
 /// Lets a plugin hold that much from now on; its process.
 #[track_caller]
 fn hold(server: &Server, plugin: &str, mb: u64) -> u64 {
     server.wait_for(plugin, "INITIALIZED");
-    let (status, body) = run(server, plugin, "hold", &json!({"mb": mb}));
+    let (status, body) = run_tool(server, plugin, "hold", &json!({"mb": mb}));
     assert_eq!((status, &body["result"]["mb"]), (200, &json!(mb)), "{body}");
     body["result"]["pid"].as_u64().unwrap()
-}
-
-#[track_caller]
-fn submit(server: &Server, plugin: &str, tool: &str, args: &Value) -> String {
-    let reply = hand_in(server, plugin, tool, args, &json!({}));
-    assert_eq!(reply.status, 202, "{}", reply.text);
-    reply.json()["job_id"].as_str().unwrap().to_owned()
 }
 
 /// A plugin works, so that nobody may end it, and holds that much; its job.
@@ -57,18 +46,13 @@ fn busy(server: &Server, plugin: &str, mb: u64) -> String {
     id
 }
 
-fn told(server: &Server, id: &str, kind: &str) -> Vec<Value> {
-    let all = events(server, Some(id), 0).into_iter();
-    all.filter(|event| event["type"] == kind).map(|event| event["payload"].clone()).collect()
-}
-
 #[test]
 fn safety_refuses_what_does_not_fit_and_says_by_how_much() {
     let plugins = [("giant", Some(1_000_000_000)), ("modest", Some(1))];
     let server = holders(&plugins).config("scheduler: {policy: safety}").start();
     server.wait_for("giant", "INITIALIZED");
     server.wait_for("modest", "INITIALIZED");
-    let (status, body) = run(&server, "giant", "hold", &json!({"mb": 1}));
+    let (status, body) = run_tool(&server, "giant", "hold", &json!({"mb": 1}));
     assert_eq!((status, &body["code"]), (503, &json!("resource_shortage")), "{body}");
     let said = body["error"].as_str().unwrap();
     assert!(
@@ -80,7 +64,7 @@ fn safety_refuses_what_does_not_fit_and_says_by_how_much() {
     assert_eq!((&shortfall["resource"], &shortfall["needed"]), (&json!("system_ram_mb"), &json!(1e9)));
     assert!(shortfall["available"].as_f64().unwrap() < 1e9);
     assert!(body["hint"].as_str().unwrap().contains("[needs]"), "{body}");
-    assert_eq!(run(&server, "modest", "hold", &json!({"mb": 1})).0, 200);
+    assert_eq!(run_tool(&server, "modest", "hold", &json!({"mb": 1})).0, 200);
     let id = submit(&server, "giant", "hold", &json!({"mb": 1}));
     let failed = until(&server, &id, "failed");
     assert_eq!(failed["error"]["category"], "resource", "{failed:#}");
@@ -100,7 +84,7 @@ fn what_a_plugin_of_another_host_says_that_it_needs_counts_as_well() {
     assert_eq!(added.code, 0, "{}{}", added.stdout, added.stderr);
     let server = serving.start();
     server.wait_for("cjm-small-graph", "INITIALIZED");
-    let (status, body) = run(&server, "cjm-small-graph", "add", &json!({"node": "a"}));
+    let (status, body) = run_tool(&server, "cjm-small-graph", "add", &json!({"node": "a"}));
     assert_eq!(status, 503, "{body}");
     let shortfall = &body["resource_shortfall"];
     assert_eq!(
@@ -135,7 +119,7 @@ fn a_queue_holds_what_does_not_fit_with_the_reason_until_it_does() {
     assert!(words.contains("plugin `second`: it needs 300 MiB of memory"), "{why}");
     assert_eq!((&why["from"], &job(&server, &id)["status"]), (&Value::Null, &json!("pending")));
     std::thread::scope(|scope| {
-        let call = scope.spawn(|| run(&server, "second", "hold", &json!({"mb": 100})));
+        let call = scope.spawn(|| run_tool(&server, "second", "hold", &json!({"mb": 100})));
         wait_until("the other one is asked to stop", PATIENCE, || cancel(&server, &working).status == 202);
         assert_eq!(call.join().unwrap().0, 200, "a call that waits is answered as well");
     });
@@ -155,7 +139,7 @@ fn who_waits_for_memory_is_told_at_once_when_the_server_stops_and_a_job_waits_fo
     let id = submit(&server, "large", "hold", &json!({"mb": 1}));
     wait_until("the job waits", PATIENCE, || !told(&server, &id, "BLOCK_REASON_CHANGED").is_empty());
     std::thread::scope(|scope| {
-        let call = scope.spawn(|| run(&server, "large", "hold", &json!({"mb": 1})));
+        let call = scope.spawn(|| run_tool(&server, "large", "hold", &json!({"mb": 1})));
         wait_until("the call waits", PATIENCE, || {
             server.get("/metrics").text.contains("hardpoint_http_connections 2")
         });
@@ -180,7 +164,7 @@ fn who_waits_is_counted_and_told_at_once_when_the_plugin_takes_no_calls_any_more
     let working = busy(&server, "busy", 200);
     for (verb, code) in [("unload", "plugin_unavailable"), ("disable", "plugin_disabled")] {
         std::thread::scope(|scope| {
-            let call = scope.spawn(|| run(&server, "large", "hold", &json!({"mb": 1})));
+            let call = scope.spawn(|| run_tool(&server, "large", "hold", &json!({"mb": 1})));
             wait_until("the call waits", PATIENCE, || server.health("large")["calls_in_flight"] == 1);
             server.post(&format!("/v1/plugins/large/{verb}"), None);
             let (status, body) = call.join().unwrap();
@@ -202,11 +186,11 @@ fn a_queue_does_not_wait_for_ever_nor_for_what_can_never_be() {
     server.wait_for("large", "INITIALIZED");
     let working = busy(&server, "busy", 200);
     let id = submit(&server, "large", "hold", &json!({"mb": 1}));
-    assert_eq!(run(&server, "large", "hold", &json!({"mb": 1})).0, 503);
+    assert_eq!(run_tool(&server, "large", "hold", &json!({"mb": 1})).0, 503);
     let failed = until(&server, &id, "failed");
     assert_eq!(failed["error"]["error_type"], "ResourceError", "{failed:#}");
     server.wait_for("giant", "INITIALIZED");
-    let (status, body) = run(&server, "giant", "hold", &json!({"mb": 1}));
+    let (status, body) = run_tool(&server, "giant", "hold", &json!({"mb": 1}));
     assert_eq!(status, 503, "{body}");
     assert!(
         body["retry_after_seconds"].is_null() && body["error"].as_str().unwrap().contains("401"),
@@ -243,7 +227,7 @@ fn idle_plugins_make_room_the_longest_unused_first_and_one_that_runs_never() {
     let log = server.get("/v1/plugins/p2/logs").text;
     assert!(log.contains("it is ended to make room for `needy`"), "{log}");
     // Both doors bring it back.
-    let (status, body) = run(&server, "p2", "hold", &json!({"mb": 1}));
+    let (status, body) = run_tool(&server, "p2", "hold", &json!({"mb": 1}));
     assert_eq!(status, 200, "{body}");
     let back = server.health("p2");
     assert_eq!((&back["state"], &back["incarnation"]), (&json!("INITIALIZED"), &json!(2)), "{back}");
@@ -262,7 +246,7 @@ fn nobody_is_ended_when_that_would_not_be_enough() {
     server.wait_for("needy", "INITIALIZED");
     let working = busy(&server, "busy", 200);
     let pid = hold(&server, "idle", 100);
-    assert_eq!(run(&server, "needy", "hold", &json!({"mb": 1})).0, 503);
+    assert_eq!(run_tool(&server, "needy", "hold", &json!({"mb": 1})).0, 503);
     assert_eq!(server.health("idle")["pid"], json!(pid));
     cancel(&server, &working);
     until(&server, &working, "cancelled");
@@ -327,7 +311,7 @@ fn whatever_is_called_in_any_order_gets_its_turn_under_a_tight_budget() {
                     // Each thread begins at another plugin, so that they take each other's room.
                     let plugin = names[(at + turn) % names.len()];
                     if turn % 2 == 0 {
-                        let (status, body) = run(server, plugin, "hold", &json!({"mb": 120}));
+                        let (status, body) = run_tool(server, plugin, "hold", &json!({"mb": 120}));
                         assert_eq!(status, 200, "{name}, turn {turn}: {body}");
                     } else {
                         let id = submit(server, plugin, "hold", &json!({"mb": 120}));

@@ -148,6 +148,13 @@ impl Serving {
         self
     }
 
+    /// With a copy of the files of a test plugin that can be changed.
+    pub(crate) fn own(plugin: &str) -> Self {
+        let serving = Self::of(&[plugin]);
+        own_copy(&serving.plugins().join(plugin));
+        serving
+    }
+
     /// Starts it and waits until it says where it listens.
     pub(crate) fn start(mut self) -> Server {
         let mut child = self.command.spawn().unwrap();

@@ -22,6 +22,7 @@ mod instance;
 pub mod jobs;
 pub mod limits;
 pub mod logs;
+mod mebibytes;
 pub mod probe;
 mod schedule;
 mod secrets;

@@ -4,6 +4,7 @@
 //! that answer everybody, and asks the GPU's driver where there is one.
 
 use crate::engine::Engine;
+use crate::mebibytes::mebibytes;
 use crate::probe::gpu_share_of;
 use hardpoint_model::job::{EventKind, ResourceSnapshot};
 use hardpoint_process::{Process, TreeUsage};
@@ -73,9 +74,4 @@ async fn measure(
         snapshot.gpu_load_percent = share.load_percent.map(f64::from);
     }
     Some((usage, snapshot))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a float is what is asked for")]
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }

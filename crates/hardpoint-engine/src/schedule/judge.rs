@@ -3,6 +3,7 @@
 //! Pure: figures in, a verdict out. Must not know where figures come from.
 
 use crate::limits::SCHEDULER_LOOK;
+use crate::mebibytes::{bytes, mebibytes};
 use hardpoint_model::{Category, JobError, Manifest, ResourceShortfall};
 use jiff::Timestamp;
 use std::cmp::Reverse;
@@ -224,8 +225,8 @@ impl Shortage {
         };
         ResourceShortfall {
             resource: resource.to_owned(),
-            needed: mebibytes(self.needed),
-            available: mebibytes(self.available),
+            needed: mebibytes(whole(self.needed)),
+            available: mebibytes(whole(self.available)),
         }
     }
 
@@ -257,25 +258,15 @@ impl Shortage {
     }
 }
 
+/// Without what is less than a mebibyte: the same figure as in the sentence.
+fn whole(bytes: u64) -> u64 {
+    bytes >> 20 << 20
+}
+
 impl std::fmt::Display for Shortage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ResourceScheduler blocked execution of {}: {}", self.instance, self.why())
     }
-}
-
-/// A plugin's word: whatever it is, it is cut to what a machine can have.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a cast of a float is cut to the range"
-)]
-fn bytes(mebibytes: f64) -> u64 {
-    (mebibytes * f64::from(1 << 20)) as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a float is what is asked for")]
-fn mebibytes(bytes: u64) -> f64 {
-    (bytes >> 20) as f64
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::{Alarm, Message};
 use crate::activity::Activity;
 use crate::engine::{Engine, Shared};
 use crate::limits::{USAGE_GPU_EVERY, USAGE_LOOK_EVERY, USAGE_WRITE_EVERY};
+use crate::mebibytes::bytes;
 use hardpoint_model::usage::UsageSample;
 use hardpoint_store::{Op, Store};
 use std::collections::{HashMap, HashSet};
@@ -307,13 +308,4 @@ async fn until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it was a number of bytes before"
-)]
-fn bytes(mebibytes: f64) -> u64 {
-    (mebibytes * f64::from(1 << 20)) as u64
 }

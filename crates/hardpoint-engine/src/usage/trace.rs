@@ -5,6 +5,7 @@
 //! that ended between the same two looks; they share it by their time.
 
 use crate::limits::USAGE_MOMENTS_KEPT;
+use crate::mebibytes::mebibytes;
 use hardpoint_model::usage::UsageSample;
 use hardpoint_supervisor::UsageTally;
 use jiff::Timestamp;
@@ -93,11 +94,6 @@ impl Trace {
         let used = last.cpu.saturating_sub(first.cpu);
         if busy.is_zero() { 0.0 } else { 100.0 * used.as_secs_f64() / busy.as_secs_f64() }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a float is what is asked for")]
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }
 
 #[cfg(test)]
