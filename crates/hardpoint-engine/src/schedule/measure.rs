@@ -15,6 +15,8 @@ use std::sync::Arc;
 pub(super) struct Look {
     pub(super) machine: Machine,
     pub(super) held: Vec<Holding>,
+    /// Whether GPUs were looked at.
+    pub(super) with_gpus: bool,
 }
 
 /// `with_gpus`: whether somebody needs one; asking the driver takes a moment.
@@ -41,7 +43,7 @@ pub(super) async fn look(engine: &Engine, settings: &SchedulerSettings, with_gpu
     let used = held.iter().map(|holding| holding.ram).sum();
     let ram = within(memory, settings.memory_bytes, used);
     let vram = roomiest(&devices);
-    Look { machine: Machine { ram, vram }, held }
+    Look { machine: Machine { ram, vram }, held, with_gpus }
 }
 
 fn holding(plugin: &PluginView, ram: u64, vram: u64) -> Holding {

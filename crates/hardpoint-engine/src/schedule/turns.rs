@@ -79,19 +79,21 @@ impl Turns {
 
     /// Those who wait, in their order; one that fits goes before an earlier one that does not.
     async fn look_again(&mut self) {
+        // One look serves them all, until somebody makes room: what is granted meanwhile is known without it.
+        let mut seen = None;
         for waiting in std::mem::take(&mut self.waiting) {
-            self.attend(waiting).await;
+            self.attend(waiting, &mut seen).await;
         }
         self.contended.store(!self.waiting.is_empty(), Ordering::Relaxed);
     }
 
-    async fn attend(&mut self, waiting: Waiting) {
+    async fn attend(&mut self, waiting: Waiting, seen: &mut Option<Look>) {
         // Whoever asked has gone.
         if waiting.reply.is_closed() {
             return;
         }
         let Waiting { instance, need, until, .. } = &waiting;
-        match self.fit(instance, *need).await {
+        match self.fit(instance, *need, seen).await {
             Ok(()) => {
                 let (instance, need) = (instance.clone(), *need);
                 let grant = Grant { instance, need };
@@ -116,18 +118,24 @@ impl Turns {
         }
     }
 
-    /// Whether it fits, once whoever could make room has.
-    async fn fit(&mut self, instance: &str, need: Need) -> Result<(), Shortage> {
+    /// Whether it fits, once whoever could make room has. `seen`: what was looked at already.
+    async fn fit(&mut self, instance: &str, need: Need, seen: &mut Option<Look>) -> Result<(), Shortage> {
         let mut evicted = 0;
         loop {
-            let Look { machine, held } = look(&self.engine, &self.settings, need.vram > 0).await;
+            let with_gpus = need.vram > 0;
+            let known = seen.take().filter(|look| look.with_gpus || !with_gpus);
+            let Look { machine, held, .. } = match known {
+                Some(known) => seen.insert(known),
+                None => seen.insert(look(&self.engine, &self.settings, with_gpus).await),
+            };
             let granted = self.granted.now();
-            let Err(shortage) = judge(instance, need, &machine, &held, &granted) else { return Ok(()) };
+            let Err(shortage) = judge(instance, need, machine, held, &granted) else { return Ok(()) };
             let may = self.settings.evicts && evicted < EVICTIONS_MAX && !shortage.is_for_good();
-            let Some(victim) = victim(&shortage, &held, &granted).filter(|_| may) else {
+            let Some(victim) = victim(&shortage, held, &granted).filter(|_| may) else {
                 return Err(shortage);
             };
             self.evict(victim, instance).await;
+            *seen = None;
             evicted += 1;
         }
     }
